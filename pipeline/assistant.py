@@ -1,0 +1,163 @@
+"""The assistant of the house: one a process. It owns the engines, and every conversation runs on them."""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from loguru import logger
+from openai import AsyncOpenAI, OpenAIError
+from pipecat.services.llm_service import FunctionCallHandler
+from pipecat.transports.base_transport import BaseTransport
+
+from pipeline.caller import Caller
+from pipeline.conversation import Conversation, Engines
+from pipeline.embedded import EmbeddedLanguageEngine
+from pipeline.endpoint import Endpoint
+from pipeline.language import language_client
+from pipeline.latency import LatencyLog
+from pipeline.prompt import persona
+from pipeline.settings import Settings
+from voice import models
+from voice.endpointing import SmartTurn
+from voice.piper import PiperEngine
+from voice.vad import SpeechDetector
+from voice.whisper import WhisperEngine
+
+WARM_UP_LIMIT = 60.0
+
+
+class AssistantNotReady(Exception):  # noqa: N818 - reads as what is the matter
+    """Somebody came before the engines were warm."""
+
+
+class Assistant:
+    """Loads the engines when entered, warms them, and closes them when left.
+
+    Raises:
+        voice.models.ModelMissing, voice.whisper.WhisperError, voice.piper.VoiceError,
+        pipeline.embedded.LanguageEngineError: on entering; each message is one line that says what to do.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.latency = LatencyLog()
+        self._engines: Engines | None = None
+        self._embedded: EmbeddedLanguageEngine | None = None
+        self._stack = AsyncExitStack()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the engines are loaded and warm."""
+        return self._engines is not None
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps the assistant from answering now, or None."""
+        if self._embedded is not None and self.ready and not self._embedded.healthy:
+            return "the embedded language model is being restarted"
+        return None
+
+    async def __aenter__(self) -> Self:
+        """Load and warm the engines, the language model beside the others since it is a process of its own."""
+        try:
+            async with asyncio.TaskGroup() as loading:
+                language = loading.create_task(self._start_language_model())
+                voice = loading.create_task(asyncio.to_thread(self._load_voice))
+            endpoint, client = language.result()
+            whisper, smart_turn, detector, piper = voice.result()
+            engines = Engines(whisper, smart_turn, detector, piper, endpoint, client)
+            await self._warm_up(engines)
+        except BaseExceptionGroup as group:
+            await self._stack.aclose()
+            raise group.exceptions[0] from None
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        self._engines = engines
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the engines; conversations must have ended."""
+        self._engines = None
+        await self._stack.aclose()
+
+    async def converse(
+        self, transport: BaseTransport, caller: Caller, *, call_tool: FunctionCallHandler | None = None
+    ) -> None:
+        """Hold one conversation; return when it has ended. Cancellation ends it and leaves the others alone.
+
+        Raises:
+            AssistantNotReady: before the engines are warm.
+        """
+        if self._engines is None:
+            raise AssistantNotReady("the assistant is still loading its models; try again in a few seconds")
+        conversation = Conversation(
+            transport,
+            caller,
+            engines=self._engines,
+            settings=self.settings,
+            latency=self.latency,
+            call_tool=call_tool,
+        )
+        await conversation.run()
+
+    def _load_voice(self) -> tuple[WhisperEngine, SmartTurn, SpeechDetector, PiperEngine]:
+        settings, data = self.settings, self.settings.data_dir
+        hearing = settings.hearing
+        whisper = WhisperEngine(
+            models.whisper_model(hearing.model, data),
+            language=None if hearing.language == "auto" else hearing.language,
+            beam=hearing.beam,
+            threads=hearing.threads or cores(),
+            compute_type=hearing.compute_type,
+        )
+        self._stack.callback(whisper.close)
+        piper = PiperEngine(
+            models.piper_voice(settings.speaking.voice, data),
+            cache_dir=data / "cache" / "piper",
+            threads=settings.speaking.threads or cores(),
+        )
+        self._stack.callback(piper.close)
+        return whisper, SmartTurn(models.smart_turn()), SpeechDetector(models.silero_vad()), piper
+
+    async def _start_language_model(self) -> tuple[Endpoint, AsyncOpenAI]:
+        language = self.settings.language
+        if language.url is not None:
+            key = language.api_key.get_secret_value() if language.api_key else "none"
+            endpoint = Endpoint(language.url, key, language.model or "default")
+        else:
+            self._embedded = EmbeddedLanguageEngine(
+                models.language_model(language.model), threads=language.threads or cores(), context=language.context
+            )
+            endpoint = await self._embedded.start()
+            self._stack.push_async_callback(self._embedded.stop)
+        client = language_client(endpoint)
+        self._stack.push_async_callback(client.close)
+        return endpoint, client
+
+    async def _warm_up(self, engines: Engines) -> None:
+        async with asyncio.timeout(WARM_UP_LIMIT):
+            await engines.whisper.warm_up()
+            await engines.piper.warm_up()
+        try:
+            async with asyncio.timeout(WARM_UP_LIMIT):
+                await engines.client.chat.completions.create(
+                    model=engines.endpoint.model,
+                    messages=[
+                        {"role": "system", "content": persona(self.settings.household)},
+                        {"role": "user", "content": "Hello"},
+                    ],
+                    max_tokens=1,
+                )
+        except (OpenAIError, TimeoutError) as error:
+            # It may come up later, and until then the assistant says so aloud.
+            logger.warning(f"the language model at {engines.endpoint.url} does not answer yet: {error}")
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,159 @@
+"""One caller's conversation: a Pipecat pipeline over any door's transport."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import uuid4
+
+from loguru import logger
+from openai import AsyncOpenAI
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    AssistantTurnStoppedMessage,
+    LLMAssistantAggregator,
+    LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
+)
+from pipecat.processors.frameworks.rtvi import RTVIServerMessageFrame
+from pipecat.services.llm_service import FunctionCallHandler
+from pipecat.transports.base_transport import BaseTransport
+from pipecat.workers.runner import WorkerRunner
+
+from pipeline.caller import Caller, Capability
+from pipeline.endpoint import Endpoint
+from pipeline.language import LanguageModel
+from pipeline.latency import LatencyLog, TurnClock
+from pipeline.prompt import instruction
+from pipeline.prompt_keeper import PromptKeeper
+from pipeline.settings import Settings
+from pipeline.speech_gate import SpeechGate
+from voice.ducking import Ducker
+from voice.endpointing import SmartTurn
+from voice.hearing import HeardTurn, Hearing
+from voice.piper import PiperEngine
+from voice.speaking import Speaking
+from voice.strategies import heard_turn_strategies
+from voice.vad import SpeechDetector
+from voice.whisper import WhisperEngine
+
+INPUT_RATE = 16_000
+OUTPUT_RATE = 24_000
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What all conversations of the process share."""
+
+    whisper: WhisperEngine
+    smart_turn: SmartTurn
+    detector: SpeechDetector
+    piper: PiperEngine
+    endpoint: Endpoint
+    client: AsyncOpenAI
+
+
+class Conversation:
+    """Listens, thinks and speaks for one caller until the caller or the house ends it."""
+
+    def __init__(
+        self,
+        transport: BaseTransport,
+        caller: Caller,
+        *,
+        engines: Engines,
+        settings: Settings,
+        latency: LatencyLog,
+        call_tool: FunctionCallHandler | None = None,
+    ) -> None:
+        self.id = uuid4().hex[:12]
+        self._caller = caller
+        self._clock = TurnClock(latency, conversation=self.id, door=caller.door, device=caller.device)
+        self._context = LLMContext()
+        self._worker = self._make_worker(transport, engines, settings, call_tool)
+
+    async def run(self) -> None:
+        """Hold the conversation; return when it has ended. Cancellation ends it at once and closes the transport."""
+        logger.info(f"conversation {self.id} with {self._caller.device} through {self._caller.door} begins")
+        runner = WorkerRunner(handle_sigint=False)
+        await runner.add_workers(self._worker)
+        await runner.run()
+        logger.info(f"conversation {self.id} has ended")
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # Pipecat's runner ends tidily on cancellation and keeps it to itself.
+            raise asyncio.CancelledError
+
+    def _make_worker(
+        self,
+        transport: BaseTransport,
+        engines: Engines,
+        settings: Settings,
+        call_tool: FunctionCallHandler | None,
+    ) -> PipelineWorker:
+        caller, clock = self._caller, self._clock
+        output, ducker = transport.output(), Ducker()
+        # Every door's voice can be ducked, without each having to think of it.
+        output._params.audio_out_filter = ducker  # noqa: SLF001
+        hearing = Hearing(
+            whisper=engines.whisper,
+            smart_turn=engines.smart_turn,
+            detector=engines.detector,
+            ducker=ducker,
+            on_turn=self._heard,
+            user_id=caller.person or "",
+        )
+        llm = LanguageModel(
+            engines.endpoint,
+            client=engines.client,
+            instruction=instruction(settings.household, caller),
+            temperature=settings.language.temperature,
+            max_tokens=settings.language.max_tokens,
+            clock=clock,
+        )
+        if call_tool is not None:
+            llm.register_function(None, call_tool, cancel_on_interruption=False)
+        speaking = Speaking(
+            engine=engines.piper, speed=settings.speaking.speed, on_clause=lambda: clock.mark("first_clause")
+        )
+        gate = SpeechGate(clock=clock, on_words=hearing.note_assistant_said)
+        aggregators = LLMContextAggregatorPair(
+            self._context,
+            user_params=LLMUserAggregatorParams(
+                user_turn_strategies=heard_turn_strategies(), empty_user_turn=None, audio_idle_timeout=0
+            ),
+        )
+        aggregators.assistant().add_event_handler("on_assistant_turn_stopped", self._answered)
+        keeper = PromptKeeper(context=self._context, caller=caller, settings=settings, on_typed=self._typed)
+        return PipelineWorker(
+            Pipeline(
+                [
+                    transport.input(),
+                    hearing,
+                    keeper,
+                    aggregators.user(),
+                    llm,
+                    speaking,
+                    gate,
+                    output,
+                    aggregators.assistant(),
+                ]
+            ),
+            params=PipelineParams(audio_in_sample_rate=INPUT_RATE, audio_out_sample_rate=OUTPUT_RATE),
+            enable_rtvi=caller.can(Capability.SHOW),
+            enable_turn_tracking=False,
+            idle_timeout_secs=None,
+            conversation_id=self.id,
+        )
+
+    async def _heard(self, turn: HeardTurn) -> None:
+        logger.debug(f"conversation {self.id} heard: {turn.text}")
+        self._clock.heard(turn)
+
+    def _typed(self, text: str) -> None:
+        self._clock.typed(text)
+
+    async def _answered(self, _: LLMAssistantAggregator, message: AssistantTurnStoppedMessage) -> None:
+        record = self._clock.answered(message.content or "", interrupted=message.interrupted)
+        if record is not None and self._caller.can(Capability.SHOW):
+            await self._worker.queue_frame(RTVIServerMessageFrame({"type": "turn", "turn": record.as_dict()}))

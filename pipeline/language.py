@@ -1,0 +1,108 @@
+"""The one language-model client: Pipecat's OpenAI service, at any OpenAI-compatible server."""
+
+from typing import Any
+
+from loguru import logger
+from openai import AsyncOpenAI, Timeout
+from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
+    ErrorFrame,
+    Frame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+    TTSSpeakFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.openai.llm import OpenAILLMService
+from pipecat.turns.speculation_gate import GatedFrame, SpeculationGate
+
+from pipeline.endpoint import Endpoint
+from pipeline.latency import TurnClock
+from voice.speaking import SPECULATIVE
+
+FIRST_TOKEN_LIMIT = 20.0
+"""Seconds for a server's first token; a cold model of a large size takes that long, a dead one for ever."""
+ANSWER_LIMIT = 120.0
+"""Seconds between two pieces of an answer after which the server counts as dead."""
+APOLOGY = "Sorry, my language model is not answering. Please try again in a moment."
+
+
+class UnheldSpeculation(SpeculationGate):
+    """Knows whether the inference in flight is speculative, and lets its words pass: the `SpeechGate` holds them."""
+
+    def process(self, frame: Frame, direction: FrameDirection) -> list[GatedFrame]:
+        """Follow the turn; emit every frame at once."""
+        super().process(frame, direction)
+        self._buffer.reset()
+        return [(frame, direction)]
+
+    def _begin(self) -> list[GatedFrame]:
+        return []
+
+
+class LanguageModel(OpenAILLMService):
+    """Answers a conversation.
+
+    Args:
+        endpoint: the server.
+        client: shared by all conversations, so that its connections stay open from turn to turn.
+        instruction: the stable first part of the prompt.
+        clock: takes the times of the answer's words.
+    """
+
+    supports_developer_role = False
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        client: AsyncOpenAI,
+        instruction: str,
+        temperature: float,
+        max_tokens: int,
+        clock: TurnClock,
+    ) -> None:
+        self._shared_client = client
+        super().__init__(
+            settings=OpenAILLMService.Settings(
+                model=endpoint.model,
+                system_instruction=instruction,
+                temperature=temperature,
+                max_tokens=max_tokens,
+                extra=endpoint.extra,
+            ),
+            retry_timeout_secs=FIRST_TOKEN_LIMIT,
+            retry_on_timeout=True,
+        )
+        self._speculation_gate = UnheldSpeculation(name=f"{self}::UnheldSpeculation")
+        self._clock = clock
+        self.add_event_handler("on_error", self._apologise)
+
+    def create_client(self, **_: Any) -> AsyncOpenAI:
+        """Take the shared client instead of making one."""
+        return self._shared_client
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        """Mark the beginning of a speculative answer, for the voice and the gate behind it."""
+        if isinstance(frame, LLMFullResponseStartFrame):
+            self._clock.response_began()
+            frame.metadata[SPECULATIVE] = self._speculation_gate.is_speculating
+        elif isinstance(frame, LLMTextFrame):
+            self._clock.mark("first_token")
+        await super().push_frame(frame, direction)
+
+    async def _apologise(self, _: OpenAILLMService, error: ErrorFrame) -> None:
+        if self._speculation_gate.is_speculating:
+            # Withdrawn, so that the turn, once confirmed, is tried again instead of answered by nothing.
+            await self.broadcast_frame(EagerEndOfTurnCancelFrame)
+            return
+        logger.error(f"the language model failed: {error.error}")
+        await self.push_frame(TTSSpeakFrame(APOLOGY, append_to_context=False))
+
+
+
+def language_client(endpoint: Endpoint) -> AsyncOpenAI:
+    """The client through which all conversations ask `endpoint`. It does not retry: a voice that waits is worse."""
+    return AsyncOpenAI(
+        api_key=endpoint.api_key, base_url=endpoint.url, max_retries=0, timeout=Timeout(ANSWER_LIMIT, connect=3.0)
+    )

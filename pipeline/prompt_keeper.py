@@ -1,0 +1,100 @@
+"""Keeps the prompt of one conversation true: instructions of the client, the time, and its length."""
+
+import time
+from collections.abc import Callable
+
+from loguru import logger
+from pipecat.frames.frames import (
+    EagerTranscriptionFrame,
+    Frame,
+    LLMMessagesAppendFrame,
+    LLMRunFrame,
+    LLMUpdateSettingsFrame,
+    ProposedUserStartedSpeakingFrame,
+    TranscriptionFrame,
+)
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.settings import LLMSettings
+
+from pipeline.prompt import CLOCK_STALE, clock_note, instruction, trim
+from pipeline.caller import Caller
+from pipeline.settings import Settings
+from voice.frames import SessionInstructionsFrame
+from voice.hearing import CONTINUES
+
+
+class PromptKeeper(FrameProcessor):
+    """Stands before the aggregator that shares its `context`.
+
+    Args:
+        on_typed: told of text that the model is asked to answer without anybody having spoken.
+    """
+
+    def __init__(
+        self, *, context: LLMContext, caller: Caller, settings: Settings, on_typed: Callable[[str], None]
+    ) -> None:
+        super().__init__()
+        self._context = context
+        self._caller = caller
+        self._settings = settings
+        self._on_typed = on_typed
+        self._told_time = time.monotonic()
+        self._retracted = False
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """See to the prompt before the turn that needs it."""
+        await super().process_frame(frame, direction)
+        match frame:
+            case ProposedUserStartedSpeakingFrame():
+                self._retracted = False
+                self._prepare()
+            case EagerTranscriptionFrame() | TranscriptionFrame() if frame.metadata.get(CONTINUES):
+                self._retract()
+            case LLMRunFrame():
+                self._prepare()
+                self._on_typed(self._last_text())
+            case LLMMessagesAppendFrame(run_llm=True):
+                self._prepare()
+                self._on_typed(_text_of(frame.messages))
+            case SessionInstructionsFrame():
+                system = instruction(self._settings.household, self._caller, frame.instructions)
+                delta = LLMSettings(system_instruction=system)
+                await self.push_frame(LLMUpdateSettingsFrame(delta=delta))
+        await self.push_frame(frame, direction)
+
+    def _prepare(self) -> None:
+        if time.monotonic() - self._told_time > CLOCK_STALE:
+            self._told_time = time.monotonic()
+            self._context.add_message({"role": "developer", "content": clock_note(self._settings.household, self._caller)})
+        language = self._settings.language
+        if forgotten := trim(self._context, language.context - language.max_tokens):
+            logger.debug(f"{forgotten} messages no longer fit into the model's context and were forgotten")
+
+    def _retract(self) -> None:
+        """Take back the last turn and what was answered: the person went on, and the whole of it comes again."""
+        if self._retracted:
+            return
+        self._retracted = True
+        messages = self._context.messages
+        for index in range(len(messages) - 1, -1, -1):
+            message = messages[index]
+            if isinstance(message, dict) and message.get("role") == "user":
+                self._context.set_messages(messages[:index])
+                return
+
+    def _last_text(self) -> str:
+        return _text_of(self._context.messages[-1:])
+
+
+def _text_of(messages: list[object]) -> str:
+    texts = []
+    for message in messages:
+        if not isinstance(message, dict) or message.get("role") != "user":
+            continue
+        content = message.get("content")
+        if isinstance(content, str):
+            texts.append(content)
+        elif isinstance(content, list):
+            texts += [part["text"] for part in content if isinstance(part, dict) and "text" in part]
+    return " ".join(texts)

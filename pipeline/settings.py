@@ -1,0 +1,348 @@
+"""Settings: `passfel.toml` and `PASSFEL_…` environment variables, read once and never changed.
+
+The environment wins over the file. A nested setting's variable joins its names with two underscores:
+`language.url` is `PASSFEL_LANGUAGE__URL`. An empty variable counts as absent.
+"""
+
+import difflib
+import ipaddress
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import platformdirs
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+FILE_NAME = "passfel.toml"
+_PREFIX = "PASSFEL_"
+_DELIMITER = "__"
+
+# A websocket subprotocol and a bearer header can both carry these characters unquoted.
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,}")
+_MAKE_TOKEN = "make one with: openssl rand -hex 24"  # noqa: S105 - advice, not a token
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SettingsInvalid(Exception):  # noqa: N818 - reads as what is wrong
+    """A setting is unknown or its value is no good; the message has one line for each, with what to do."""
+
+
+def _expanded(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _upper(level: object) -> object:
+    return level.upper() if isinstance(level, str) else level
+
+
+def _checked_token(token: SecretStr) -> SecretStr:
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError(f"needs at least 16 letters, digits or . _ ~ - and nothing else; {_MAKE_TOKEN}")
+    return token
+
+
+FilePath = Annotated[Path, AfterValidator(_expanded)]
+Token = Annotated[SecretStr, AfterValidator(_checked_token)]
+Threads = Annotated[int, Field(ge=0, le=256)]
+ComputeType = Literal[
+    "auto", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16", "float32"
+]
+LogLevel = Annotated[
+    Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+]
+
+
+class Hearing(BaseModel):
+    """Speech to text: a Whisper model in CTranslate2's format."""
+
+    model_config = _FROZEN
+
+    model: str = "base"
+    """A name that `voice.models` knows, a folder, or a name on the Hugging Face hub."""
+    language: str = Field(default="en", pattern=r"^(auto|[a-z]{2,3})$")
+    """The language spoken, or `auto` to detect it in every utterance."""
+    beam: int = Field(default=1, ge=1, le=20)
+    """Hypotheses kept while decoding: more are more accurate and slower."""
+    threads: Threads = 0
+    """Threads for one utterance; 0 takes one for each core."""
+    compute_type: ComputeType = "int8"
+    """How CTranslate2 stores and multiplies the weights."""
+
+    @model_validator(mode="after")
+    def _english_model_hears_english(self) -> Self:
+        if self.model.endswith(".en") and self.language != "en":
+            raise ValueError(
+                f'{self.model} hears English only, and language is "{self.language}": '
+                'set model = "base", or language = "en"'
+            )
+        return self
+
+
+class Speaking(BaseModel):
+    """Text to speech: a Piper voice."""
+
+    model_config = _FROZEN
+
+    voice: str = "en_US-joe-medium"
+    """A Piper voice's name, or a path to its `.onnx` file."""
+    speed: float = Field(default=1.0, ge=0.5, le=2.0)
+    """1 is the voice's own pace, 2 twice as fast."""
+    threads: Threads = 0
+    """Threads for one sentence; 0 takes one for each core."""
+
+
+class Language(BaseModel):
+    """The language model: the embedded engine, or any OpenAI-compatible server."""
+
+    model_config = _FROZEN
+
+    url: str | None = None
+    """Address of an OpenAI-compatible API, with its `/v1`; none starts the embedded engine."""
+    model: str | None = None
+    """The model's name at that server, or a `.gguf` file for the embedded engine."""
+    api_key: SecretStr | None = None
+    """Sent to the server as a bearer token."""
+    threads: Threads = 0
+    """Threads of the embedded engine; 0 takes one for each core."""
+    context: int = Field(default=8192, ge=512)
+    """Tokens of conversation that the model sees at once."""
+    temperature: float = Field(default=0.3, ge=0.0, le=2.0)
+    max_tokens: int = Field(default=400, ge=16)
+    """The longest answer, in tokens."""
+
+    @field_validator("url")
+    @classmethod
+    def _http_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", url):
+            raise ValueError(
+                "needs an address such as http://localhost:8000/v1; a key goes into language.api_key"
+            )
+        return url.rstrip("/")
+
+
+class Household(BaseModel):
+    """What the assistant knows about the house it serves."""
+
+    model_config = _FROZEN
+
+    name: str | None = None
+    location: str | None = None
+    """Where the house stands, as one would say it: "Lisbon, Portugal"."""
+    timezone: str | None = None
+    """A name such as `Europe/Lisbon`; none is the system's."""
+    persona: str | None = Field(default=None, max_length=4000)
+    """Further instructions on how to answer."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, timezone: str | None) -> str | None:
+        if timezone is not None:
+            try:
+                ZoneInfo(timezone)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                raise ValueError("is no time zone known here; use a name such as Europe/Lisbon") from None
+        return timezone
+
+    @property
+    def zone(self) -> tzinfo:
+        """The household's time zone. The system's carries today's offset, so ask for it anew each time."""
+        if self.timezone is not None:
+            return ZoneInfo(self.timezone)
+        system = datetime.now().astimezone().tzinfo
+        assert system is not None  # noqa: S101 - astimezone() always sets it
+        return system
+
+
+class Settings(BaseSettings):
+    """All settings. Keyword arguments are what the file said; the environment wins over them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_nested_delimiter=_DELIMITER,
+        env_ignore_empty=True,
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    host: str = "127.0.0.1"
+    """The address to listen on; anything but loopback needs a token."""
+    port: int = Field(default=7860, ge=0, le=65535)
+    """0 takes any free port."""
+    data_dir: FilePath = Field(
+        default_factory=lambda: platformdirs.user_data_path("passfel", appauthor=False)
+    )
+    token: Token | None = None
+    """What a caller from another machine must show."""
+    token_file: FilePath | None = None
+    """A file that holds the token and that only its owner can read."""
+    log_level: LogLevel = "INFO"
+    hearing: Hearing = Hearing()
+    speaking: Speaking = Speaking()
+    language: Language = Language()
+    household: Household = Household()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave out `.env` and secret folders, and let the environment win."""
+        return env_settings, init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _token_from_file(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if not values.get("token_file"):
+            return values
+        if values.get("token"):
+            raise ValueError("token and token_file are both set: keep one of them")
+        return values | {"token": _read_token(_expanded(Path(values["token_file"])))}
+
+    @model_validator(mode="after")
+    def _others_need_a_token(self) -> Self:
+        if self.token is None and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} can be reached from other machines and no token is set: "
+                f'set token ({_MAKE_TOKEN}), or host = "127.0.0.1"'
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host`, a name or an address, can be reached from this machine only."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host.lower() == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def find_file() -> Path | None:
+    """Find `passfel.toml` in the current folder, else in the platform's configuration folder."""
+    folders = Path.cwd(), platformdirs.user_config_path("passfel", appauthor=False)
+    return next((file for folder in folders if (file := folder / FILE_NAME).is_file()), None)
+
+
+def load(file: Path | None = None) -> Settings:
+    """Read the settings from `file` (default: where `find_file` finds it) and the environment.
+
+    Raises `SettingsInvalid`, whose message has one line for each setting that is unknown or no good, named as
+    it is written in the file or as its variable. Values are never repeated in it.
+    """
+    file = file or find_file()
+    values = _read(file) if file else {}
+    unknown = list(_unknown_variables())
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        where = file or Path(FILE_NAME)
+        problems = [
+            _explain(detail, where) for detail in error.errors(include_url=False, include_input=False)
+        ]
+    except SettingsError as error:
+        problems = [f"{_PREFIX}…: {error}; set its parts one by one, such as PASSFEL_LANGUAGE__URL"]
+    else:
+        if not unknown:
+            return settings
+        problems = []
+    # Only the text goes on: pydantic's error, as cause or context, could show values.
+    raise SettingsInvalid("\n".join(unknown + problems)) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{file}: this is not TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsInvalid(f"{file}: cannot be read: {reason}") from None
+
+
+def _read_token(file: Path) -> str:
+    try:
+        if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+            raise ValueError(f"token_file {file} can be read by others: run chmod 600 {file}")
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"token_file {file} cannot be read: {error.strerror}") from None
+
+
+def _names() -> dict[str, set[str]]:
+    """Every setting's name, and the names inside it where it is a group."""
+    defaults = {name: field.default for name, field in Settings.__pydantic_fields__.items()}
+    return {
+        name: set(default.__pydantic_fields__) if isinstance(default, BaseModel) else set()
+        for name, default in defaults.items()
+    }
+
+
+def _unknown_variables() -> Iterator[str]:
+    """Describe the variables that begin with our prefix and name no group or setting.
+
+    pydantic-settings overlooks these; a wrong name inside a group it reports itself.
+    """
+    names = _names()
+    for variable in sorted(os.environ):
+        if not variable.upper().startswith(_PREFIX):
+            continue
+        setting = variable[len(_PREFIX) :].lower()
+        group, _, rest = setting.partition(_DELIMITER)
+        if group not in names or (rest and not names[group]):
+            suggestion = _suggestion(setting.split(_DELIMITER), variable=True)
+            yield f"{variable}: there is no such setting{suggestion}"
+
+
+def _suggestion(setting: list[str], *, variable: bool) -> str:
+    known = [[group, name] for group, inside in _names().items() for name in inside] + [
+        [name] for name in _names()
+    ]
+    joined = {".".join(name): name for name in known}
+    close = difflib.get_close_matches(".".join(setting), joined, n=1, cutoff=0.75)
+    if not close:
+        return "; see passfel.example.toml for those there are"
+    return f"; did you mean {_variable(joined[close[0]]) if variable else close[0]}?"
+
+
+def _variable(setting: list[str]) -> str:
+    return _PREFIX + _DELIMITER.join(setting).upper()
+
+
+def _explain(detail: ErrorDetails, file: Path) -> str:
+    setting = [str(part) for part in detail["loc"] if isinstance(part, str)]
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    if not setting:
+        return message
+    variables = {name.upper() for name, value in os.environ.items() if value}
+    from_environment = _variable(setting) in variables
+    name = _variable(setting) if from_environment else f"{file}: {'.'.join(setting)}"
+    if detail["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting{_suggestion(setting, variable=from_environment)}"
+    return f"{name}: {message}"

@@ -1,0 +1,1 @@
+"""The page to talk through, and the WebRTC behind it."""

@@ -1,0 +1,245 @@
+"""The browser's door: the page at `/` and its WebRTC signalling at `/api/offer`.
+
+The signalling is that of Pipecat's SmallWebRTC transport: a POST carries an SDP offer and is answered with an
+SDP answer and the connection's id, PATCHes carry ICE candidates as the browser finds them (trickle ICE,
+RFC 8838). Host candidates are enough inside a house, so no STUN or TURN server is ever asked.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Annotated, Literal, Protocol, TypeVar
+
+from aiortc.sdp import candidate_from_sdp
+from fastapi import FastAPI, HTTPException, Request, Response
+from loguru import logger
+from pipecat.transports.base_transport import BaseTransport
+from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from pipeline.caller import Caller, Capability, Permission
+from satellites.browser.transport import PeerGone, accept, browser_transport, watch
+
+STATIC = Path(__file__).parent / "static"
+
+MAX_SDP = 64 * 1024
+"""Characters of an offer. Chromium's has about 6,000; a large one would hold up every conversation here."""
+
+MAX_CONVERSATIONS = 8
+"""Each holds a pipeline and UDP sockets; a household seldom needs three."""
+
+NEGOTIATION_TIMEOUT = 10.0
+"""Seconds in which an offer is answered; with host candidates alone it takes milliseconds."""
+
+CAPABILITIES = frozenset({Capability.HEAR, Capability.SPEAK, Capability.SHOW, Capability.FULL_DUPLEX})
+
+PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL})
+"""The application lets in only this machine and who knows the household's token: people of the house."""
+
+
+class Assistant(Protocol):
+    """What this door needs of the assistant."""
+
+    async def converse(self, transport: BaseTransport, caller: Caller) -> None:
+        """Hold one conversation over `transport`; return when it has ended."""
+
+
+class Device(BaseModel):
+    """What the page says about the device it runs on. A name, never a proof."""
+
+    device: Annotated[str, Field(pattern=r"^[\w-]{1,64}$")]
+    room: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Offer(BaseModel):
+    """A browser's offer, as `@pipecat-ai/small-webrtc-transport` sends it."""
+
+    sdp: Annotated[str, Field(max_length=MAX_SDP)]
+    type: Literal["offer"]
+    pc_id: str | None = None
+    restart_pc: bool = False
+    device: Device | None = Field(
+        default=None, validation_alias=AliasChoices("requestData", "request_data", "device")
+    )
+
+
+class Answer(BaseModel):
+    """The answer to an offer; `pc_id` names the connection in later requests."""
+
+    sdp: str
+    type: str
+    pc_id: str
+
+
+class Candidate(BaseModel):
+    """One ICE candidate; an empty string ends the candidates (RFC 8840)."""
+
+    candidate: Annotated[str, Field(max_length=1024)]
+    sdp_mid: str | None = None
+    sdp_mline_index: int | None = None
+
+
+class Candidates(BaseModel):
+    """The candidates that a browser found since it last told."""
+
+    pc_id: str
+    candidates: Annotated[list[Candidate], Field(max_length=64)]
+
+
+class Door:
+    """The conversations that browsers hold, from their offers to their ends.
+
+    Every conversation is a task of its own: one that fails or whose browser vanishes leaves the others alone.
+    """
+
+    def __init__(self, assistant: Assistant) -> None:
+        self._assistant = assistant
+        self._conversations: dict[SmallWebRTCConnection, asyncio.Task[None]] = {}
+        self._negotiating = 0
+
+    async def offer(self, offer: Offer, address: str) -> Answer:
+        """Answer an offer: a new one begins a conversation, one with a known `pc_id` renegotiates.
+
+        Raises `HTTPException` 400 for an offer that cannot be used, 404 where `pc_id` names no conversation
+        any more, 429 where the house is full. If cancelled, a connection that was being made is closed.
+        """
+        if offer.pc_id is not None:
+            connection = self._find(offer.pc_id)
+            await _negotiate(connection.renegotiate(offer.sdp, offer.type, offer.restart_pc))
+            return _answer(connection)
+        if len(self._conversations) + self._negotiating >= MAX_CONVERSATIONS:
+            raise HTTPException(429, "Too many conversations are open. End one and try again.")
+        self._negotiating += 1
+        try:
+            connection = await _negotiate(accept(offer.sdp))
+        finally:
+            self._negotiating -= 1
+        answer = _answer(connection)
+        caller = Caller(
+            door="browser",
+            device=offer.device.device if offer.device else address,
+            room=offer.device.room if offer.device else None,
+            capabilities=CAPABILITIES,
+            permissions=PERMISSIONS,
+        )
+        self._conversations[connection] = asyncio.create_task(
+            self._converse(connection, caller), name=f"browser {connection.pc_id}"
+        )
+        return answer
+
+    async def add_candidates(self, candidates: Candidates) -> None:
+        """Pass a browser's ICE candidates on.
+
+        Raises `HTTPException` 404 where `pc_id` names no conversation, 400 for a candidate that is none.
+        """
+        connection = self._find(candidates.pc_id)
+        for each in candidates.candidates:
+            try:
+                candidate = None
+                if each.candidate:
+                    candidate = candidate_from_sdp(each.candidate.removeprefix("candidate:"))
+                    candidate.sdpMid = each.sdp_mid
+                    candidate.sdpMLineIndex = each.sdp_mline_index
+                await connection.add_ice_candidate(candidate)
+            except (AssertionError, ValueError, IndexError) as error:
+                raise HTTPException(400, f"Not an ICE candidate: {each.candidate!r}") from error
+
+    async def close(self) -> None:
+        """End every conversation; the browsers are told that their peer left."""
+        tasks = list(self._conversations.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # A task that was cancelled before its first step has closed nothing.
+        await asyncio.gather(*(connection.disconnect() for connection in self._conversations))
+        self._conversations.clear()
+
+    def _find(self, pc_id: str) -> SmallWebRTCConnection:
+        for connection in self._conversations:
+            if connection.pc_id == pc_id:
+                return connection
+        raise HTTPException(404, "That conversation has ended. Start a new one.")
+
+    async def _converse(self, connection: SmallWebRTCConnection, caller: Caller) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(watch(connection))
+                await self._assistant.converse(browser_transport(connection), caller)
+                watching.cancel()
+        except* PeerGone:
+            logger.warning("{} left and its conversation did not end; cancelled it", caller.device)
+        except* Exception:  # noqa: BLE001 - one conversation's failure ends no other
+            logger.exception("The conversation with {} failed", caller.device)
+        finally:
+            del self._conversations[connection]
+            await connection.disconnect()
+
+
+Negotiated = TypeVar("Negotiated")
+
+
+async def _negotiate(negotiation: Awaitable[Negotiated]) -> Negotiated:
+    try:
+        async with asyncio.timeout(NEGOTIATION_TIMEOUT):
+            return await negotiation
+    except Exception as error:
+        # aiortc has no error of its own: its parser raises whatever it stumbles on.
+        logger.opt(exception=error).debug("An offer was refused")
+        raise HTTPException(400, f"The offer could not be used: {error or type(error).__name__}") from error
+
+
+def _answer(connection: SmallWebRTCConnection) -> Answer:
+    answer = connection.get_answer()
+    if answer is None:
+        raise HTTPException(409, "The connection is being closed. Start a new one.")
+    return Answer.model_validate(answer)
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+async def _read(request: Request, kind: type[Body]) -> Body:
+    try:
+        return kind.model_validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "body"
+        raise HTTPException(400, f"{where}: {first['msg']}") from error
+
+
+class _Page(StaticFiles):
+    """The built page, asked for at each visit so that an update shows at once; its ETag makes that cheap."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def mount(app: FastAPI, assistant: Assistant) -> Door:
+    """Serve the page and its conversations on `app`: `/`, `/page/…` and `/api/offer`.
+
+    Returns:
+        The door; await its `close()` in the application's lifespan.
+    """
+    door = Door(assistant)
+    page = _Page(directory=STATIC)
+
+    async def index(request: Request) -> Response:
+        return await page.get_response("index.html", request.scope)
+
+    async def offer(request: Request) -> Answer:
+        address = request.client.host if request.client else "unknown"
+        return await door.offer(await _read(request, Offer), address)
+
+    async def candidates(request: Request) -> dict[str, str]:
+        await door.add_candidates(await _read(request, Candidates))
+        return {"status": "success"}
+
+    app.add_api_route("/", index, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_api_route("/api/offer", offer, methods=["POST"])
+    app.add_api_route("/api/offer", candidates, methods=["PATCH"])
+    app.mount("/page", page)
+    return door

@@ -1,0 +1,296 @@
+// One conversation with the server: connecting, staying connected, and what the server tells of it.
+import { LogLevel, PipecatClient, type RTVIMessage } from "@pipecat-ai/client-js";
+import { SmallWebRTCTransport } from "@pipecat-ai/small-webrtc-transport";
+import { Microphone } from "./microphone";
+import { INSECURE, LOST, type Problem, STARTING, UNREACHABLE, microphoneProblem, refusal } from "./problems";
+import type { Turn } from "./timings";
+
+export type State = "idle" | "connecting" | "listening" | "thinking" | "speaking";
+
+export interface Listener {
+  state(state: State): void;
+  problem(problem: Problem | null): void;
+  /** The assistant's sound, to be played. */
+  voice(stream: MediaStream): void;
+  /** Drop what is still being played of the assistant's sound, or let it be heard again. */
+  silence(silent: boolean): void;
+  heard(text: string, final: boolean): void;
+  said(text: string): void;
+  interrupted(): void;
+  turn(turn: Turn): void;
+}
+
+/** Seconds of waiting before each attempt to connect again; the last one repeats. */
+const BACKOFF = [0.5, 1, 2, 4, 8, 15];
+const CONNECT_TIMEOUT = 15_000;
+const PROBE_TIMEOUT = 3_000;
+/** How long the assistant may think before the page stops showing it. */
+const THINKING_LIMIT = 20_000;
+const HEALTH_PERIOD = 1_000;
+
+class Transport extends SmallWebRTCTransport {
+  declare readonly pc: RTCPeerConnection | null;
+}
+
+class Client extends PipecatClient {
+  onInterrupted = (): void => {};
+
+  // The library does not know this message (RTVI 2.2) yet.
+  protected override handleMessage(message: RTVIMessage): void {
+    if ((message.type as string) === "bot-interrupted") this.onInterrupted();
+    else super.handleMessage(message);
+  }
+}
+
+export class Session {
+  readonly microphone = new Microphone();
+  private state: State = "idle";
+  private client: Client | null = null;
+  private transport: Transport | null = null;
+  private wanted = false;
+  private attempts = 0;
+  private retry: number | undefined;
+  private thinking: number | undefined;
+  private health: number | undefined;
+  private pending: string[] = [];
+
+  constructor(private readonly listener: Listener) {
+    const again = () => {
+      if (this.retry !== undefined && document.visibilityState === "visible") this.reconnect(0);
+    };
+    window.addEventListener("online", again);
+    document.addEventListener("visibilitychange", again);
+  }
+
+  get live(): boolean {
+    return this.wanted;
+  }
+
+  /** Starts to talk: asks for the microphone, and connects unless a typed message already did. */
+  async talk(): Promise<void> {
+    this.listener.problem(null);
+    if (!navigator.mediaDevices) {
+      this.listener.problem(INSECURE);
+      return;
+    }
+    if (!this.wanted) this.change("connecting");
+    try {
+      await this.microphone.open();
+    } catch (error) {
+      if (!this.wanted) this.change("idle");
+      this.listener.problem(microphoneProblem(error));
+      return;
+    }
+    if (this.wanted) await this.sendMicrophone();
+    else await this.start();
+  }
+
+  /** Says something in writing, connecting first where needed. The answer is spoken all the same. */
+  async type(text: string): Promise<void> {
+    if (this.client?.state === "ready") {
+      this.listener.interrupted();
+      await this.client.sendText(text);
+      this.change("thinking");
+      return;
+    }
+    this.pending.push(text);
+    if (!this.wanted) await this.start();
+  }
+
+  mute(muted: boolean): void {
+    this.microphone.enableMic(!muted);
+    this.client?.enableMic(!muted);
+  }
+
+  async end(): Promise<void> {
+    this.wanted = false;
+    this.pending = [];
+    window.clearTimeout(this.retry);
+    this.retry = undefined;
+    this.microphone.close();
+    await this.drop();
+    this.change("idle");
+  }
+
+  private async start(): Promise<void> {
+    this.wanted = true;
+    this.attempts = 0;
+    this.change("connecting");
+    await this.connect();
+  }
+
+  private async connect(): Promise<void> {
+    const transport = new Transport({ mediaManager: this.microphone, iceServers: [] });
+    const client = this.makeClient(transport);
+    this.client = client;
+    this.transport = transport;
+    try {
+      const server = await probe();
+      if (this.client !== client) return;
+      if (server !== "there") return await this.lost(server === "gone" ? UNREACHABLE : STARTING);
+      const request = { endpoint: new URL("api/offer", document.baseURI), requestData: { device: deviceName() } };
+      await withTimeout(client.connect({ webrtcRequestParams: request }), CONNECT_TIMEOUT);
+    } catch (error) {
+      if (this.client === client) await this.failed(error);
+      return;
+    }
+    if (this.client !== client) return;
+    this.attempts = 0;
+    this.listener.problem(null);
+    this.change("listening");
+    this.health = window.setInterval(() => this.checkHealth(), HEALTH_PERIOD);
+    for (const text of this.pending.splice(0)) await this.type(text);
+  }
+
+  private makeClient(transport: Transport): Client {
+    const current = <A extends unknown[]>(react: (...args: A) => void) => {
+      return (...args: A) => {
+        if (this.client === client) react(...args);
+      };
+    };
+    const client: Client = new Client({
+      transport,
+      enableMic: this.microphone.isMicEnabled,
+      enableCam: false,
+      disconnectOnBotDisconnect: false,
+      callbacks: {
+        onTrackStarted: current((track, participant) => {
+          if (!participant?.local && track.kind === "audio") this.listener.voice(new MediaStream([track]));
+        }),
+        onDisconnected: current(() => void this.lost()),
+        onBotDisconnected: current(() => void this.left()),
+        onUserStartedSpeaking: current(() => this.change("listening")),
+        onUserStoppedSpeaking: current(() => {
+          this.listener.silence(false);
+          if (this.state === "listening") this.change("thinking");
+        }),
+        onBotStartedSpeaking: current(() => {
+          this.listener.silence(false);
+          this.change("speaking");
+        }),
+        onBotStoppedSpeaking: current(() => {
+          if (this.state === "speaking") this.change("listening");
+        }),
+        onUserTranscript: current(({ text, final }) => this.listener.heard(text, final)),
+        onBotTtsText: current(({ text }) => this.listener.said(text)),
+        onBotOutput: current((output) => {
+          if (output.will_be_spoken === false) this.listener.said(output.text);
+        }),
+        onServerMessage: current((message) => {
+          if (message?.type !== "turn") return;
+          this.listener.turn(message.turn as Turn);
+          if (this.state === "thinking") this.change("listening");
+        }),
+        onError: current((message) => {
+          const { error } = (message.data ?? {}) as { error?: string };
+          this.listener.problem({ title: "Something went wrong", advice: error ?? "Please ask again." });
+          if (this.state === "thinking") this.change("listening");
+        }),
+      },
+    });
+    client.onInterrupted = current(() => {
+      this.listener.silence(true);
+      this.listener.interrupted();
+      if (this.state === "speaking") this.change("listening");
+    });
+    client.setLogLevel(LogLevel.NONE);
+    return client;
+  }
+
+  /** Adds a microphone to a conversation that began in writing. */
+  private async sendMicrophone(): Promise<void> {
+    const track = this.microphone.renew();
+    const sender = this.transport?.pc?.getTransceivers()[0]?.sender;
+    if (track && sender) await sender.replaceTrack(track);
+    this.client?.enableMic(true);
+    this.change(this.state);
+  }
+
+  private async failed(error: unknown): Promise<void> {
+    const refused = await refusal(error);
+    if (!refused) return this.lost(UNREACHABLE);
+    await this.end();
+    this.listener.problem(refused);
+  }
+
+  private async lost(problem: Problem = LOST): Promise<void> {
+    await this.drop();
+    if (!this.wanted) return;
+    this.change("connecting");
+    this.listener.problem(problem);
+    const wait = BACKOFF[Math.min(this.attempts, BACKOFF.length - 1)] ?? 1;
+    this.attempts += 1;
+    this.reconnect(wait * (0.75 + Math.random() / 2));
+  }
+
+  private reconnect(seconds: number): void {
+    window.clearTimeout(this.retry);
+    this.retry = window.setTimeout(() => {
+      this.retry = undefined;
+      void this.connect();
+    }, seconds * 1000);
+  }
+
+  /** The server said goodbye: it ended the conversation if it is still there, and is going down otherwise. */
+  private async left(): Promise<void> {
+    await this.drop();
+    if ((await probe()) === "there") await this.end();
+    else await this.lost();
+  }
+
+  private async drop(): Promise<void> {
+    const client = this.client;
+    this.client = this.transport = null;
+    window.clearInterval(this.health);
+    await client?.disconnect().catch(() => {});
+  }
+
+  private checkHealth(): void {
+    const state = this.transport?.pc?.iceConnectionState;
+    const broken = state === "disconnected" || state === "failed";
+    // The transport mends this by itself and keeps the conversation; `lost` comes when it gives up.
+    if (broken && this.state !== "connecting") {
+      this.change("connecting");
+      this.listener.problem(LOST);
+    } else if (!broken && this.state === "connecting" && this.client?.state === "ready") {
+      this.change("listening");
+      this.listener.problem(null);
+    }
+  }
+
+  private change(state: State): void {
+    this.state = state;
+    window.clearTimeout(this.thinking);
+    if (state === "thinking") this.thinking = window.setTimeout(() => this.change("listening"), THINKING_LIMIT);
+    this.listener.state(state);
+  }
+}
+
+/** Whether the server answers, and whether its assistant is still being loaded. */
+async function probe(): Promise<"gone" | "starting" | "there"> {
+  const signal = AbortSignal.timeout(PROBE_TIMEOUT);
+  try {
+    const answer = await fetch(new URL("healthz", document.baseURI), { cache: "no-store", signal });
+    const { status } = (await answer.json().catch(() => ({}))) as { status?: string };
+    return status === "starting" ? "starting" : "there";
+  } catch {
+    return "gone";
+  }
+}
+
+function withTimeout<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = window.setTimeout(() => reject(new Error("timed out")), milliseconds);
+    promise.then(resolve, reject).finally(() => window.clearTimeout(timer));
+  });
+}
+
+/** A name that this browser keeps, so that the assistant knows the device again. */
+function deviceName(): string {
+  const kept = localStorage.getItem("device");
+  if (kept) return kept;
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  const name = `browser-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  localStorage.setItem("device", name);
+  return name;
+}

@@ -1,0 +1,217 @@
+"""The HTTP application that the web doors mount on, and who may use it.
+
+It listens at once and answers `/healthz` with 503 until the assistant is warm. `/v1/turns` tells how long
+each part of the latest turns took.
+"""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Protocol
+
+import uvicorn
+from fastapi import FastAPI
+from loguru import logger
+from starlette.responses import JSONResponse, Response
+
+import satellites.browser.door
+import satellites.realtime.door
+from pipeline.settings import Settings, is_loopback
+from satellites.access import Access
+from satellites.gate import Gate
+
+MAX_MESSAGE = 20 << 20
+"""Bytes of a websocket's message: OpenAI's Realtime API allows 15 MB of audio in one, before base64."""
+
+PING_SECONDS = 10.0
+"""A websocket is pinged as often, and given up when the answer takes as long."""
+
+GRACE_SECONDS = 5
+"""What requests and websockets get to end when the server stops."""
+
+
+class Latency(Protocol):
+    """Where the assistant notes how long its turns take."""
+
+    def turns(self) -> list[dict[str, Any]]:
+        """Return the latest turns' records, oldest first, ready for JSON."""
+
+
+class Assistant(satellites.realtime.door.Assistant, satellites.browser.door.Assistant, Protocol):
+    """What this application and its doors need of the assistant. Entering it loads and warms its engines."""
+
+    @property
+    def latency(self) -> Latency:
+        """How long its latest turns took."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is loaded and warm."""
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps it from answering now."""
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> bool | None: ...
+
+
+class Door(Protocol):
+    """A door whose conversations outlive the requests that began them."""
+
+    async def close(self) -> None:
+        """End its conversations."""
+
+
+DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
+    satellites.browser.door.mount,
+    satellites.realtime.door.mount,
+)
+"""Every door of this application."""
+
+
+def _log_failure(error: BaseException) -> None:
+    logger.opt(exception=error).error("The assistant could not be loaded")
+
+
+def create_app(
+    assistant: Assistant, settings: Settings, *, on_failure: Callable[[BaseException], None] = _log_failure
+) -> FastAPI:
+    """Make the application. Its lifespan loads the assistant and in the end closes the doors and it.
+
+    Args:
+        assistant: Who the doors' callers talk to.
+        settings: Its token decides who may come in.
+        on_failure: Told why the assistant cannot be loaded. The application goes on, and is not healthy.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with _living(assistant, on_failure):
+            try:
+                yield
+            finally:
+                await asyncio.gather(*(door.close() for door in doors))
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    doors = [door for mount in DOORS if (door := mount(app, assistant)) is not None]
+
+    async def healthz() -> Response:
+        status = "ok" if assistant.ready else "starting"
+        if assistant.problem:
+            status = "unavailable"
+        return JSONResponse(
+            {"status": status}, HTTPStatus.OK if status == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
+        )
+
+    async def turns() -> Response:
+        return JSONResponse(assistant.latency.turns())
+
+    app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"])
+    app.add_api_route("/v1/turns", turns, methods=["GET"])
+    app.add_middleware(Gate, access=Access(settings.token))
+    return app
+
+
+@asynccontextmanager
+async def _living(assistant: Assistant, on_failure: Callable[[BaseException], None]) -> AsyncIterator[None]:
+    """Load the assistant beside whatever else happens, and close it in the task that loaded it."""
+
+    async def live() -> None:
+        async with assistant:
+            logger.info("The assistant is warm and ready")
+            await asyncio.Event().wait()
+
+    def report(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            on_failure(error)
+
+    task = asyncio.create_task(live(), name="assistant")
+    task.add_done_callback(report)
+    try:
+        yield
+    finally:
+        task.cancel()
+        # wait() and not await: that the task was cancelled is no reason to cancel who waits for it.
+        await asyncio.wait({task})
+
+
+class CannotListen(Exception):  # noqa: N818
+    """The address cannot be listened on; the message says what to do."""
+
+
+def serve(assistant: Assistant, settings: Settings, *, on_listening: Callable[[list[str]], None]) -> None:
+    """Serve until a signal asks to stop, then close every conversation and return.
+
+    `on_listening` is told the addresses to reach it at. Raises `CannotListen`, or what kept the assistant
+    from loading.
+    """
+    listening = listen(settings.host, settings.port)
+    failures: list[BaseException] = []
+
+    def stop(error: BaseException) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    config = uvicorn.Config(
+        create_app(assistant, settings, on_failure=stop),
+        lifespan="on",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        # `Access` looks at a proxy's headers itself; trusting them here would hide where requests come from.
+        proxy_headers=False,
+        server_header=False,
+        # An access log would show tokens in addresses.
+        access_log=False,
+        log_config=None,
+    )
+    server = uvicorn.Server(config)
+    with listening:
+        on_listening(addresses(settings.host, listening.getsockname()[1]))
+        # Uvicorn raises the signal that stopped it once more when it is done.
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                server.run(sockets=[listening])
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+    if failures:
+        raise failures[0]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket. Raises `CannotListen`."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address, family=family, backlog=128)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            reason = "another program uses it: stop that, or set another port"
+        elif error.errno == errno.EACCES:
+            reason = "ports below 1024 are the system's: set another port"
+        else:
+            reason = f"{error.strerror or error}: check host in your settings"
+        raise CannotListen(f"cannot listen on {host} port {port}: {reason}") from error
+
+
+def addresses(host: str, port: int) -> list[str]:
+    """Say where a server that listens on `host` is reached from a browser."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
+        return [f"http://localhost:{port}", f"http://{socket.gethostname()}:{port}"]
+    if is_loopback(host):
+        return [f"http://localhost:{port}"]
+    return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"]

@@ -1,0 +1,81 @@
+"""The door for clients of the OpenAI Realtime API: a websocket at `/v1/realtime`.
+
+It leaves authentication to the application that it is mounted on. The largest event, 15 MiB of base64 audio,
+fits uvicorn's own limit of 16 MiB a message, and uvicorn's pings find a peer that has vanished.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from fastapi import FastAPI, WebSocket
+from loguru import logger
+from pipecat.services.llm_service import FunctionCallHandler
+from pipecat.transports.base_transport import BaseTransport
+
+from pipeline.caller import Caller, Capability
+from satellites.realtime.connection import ClientGone, Connection
+from satellites.realtime.protocol import RealtimeProtocol
+from satellites.realtime.transport import RealtimeTransport
+
+PATH = "/v1/realtime"
+
+SUBPROTOCOL = "realtime"
+"""What a browser offers beside `openai-insecure-api-key.…`, since it cannot set headers."""
+
+MODEL = "passfel"
+"""The model's name for a client that asks for none."""
+
+
+class Assistant(Protocol):
+    """What this door needs of the assistant."""
+
+    async def converse(
+        self, transport: BaseTransport, caller: Caller, *, call_tool: FunctionCallHandler | None = None
+    ) -> None:
+        """Hold one conversation over `transport`; return when it has ended."""
+
+
+def caller_of(websocket: WebSocket) -> Caller:
+    """Return the caller at a websocket that nothing else is known about: a device by its address."""
+    return Caller(
+        door="realtime",
+        device=f"realtime:{websocket.client.host if websocket.client else 'unknown'}",
+        capabilities=frozenset(
+            {Capability.HEAR, Capability.SPEAK, Capability.FULL_DUPLEX, Capability.CALL_TOOLS}
+        ),
+    )
+
+
+def mount(app: FastAPI, assistant: Assistant, identify: Callable[[WebSocket], Caller] = caller_of) -> None:
+    """Serve the Realtime API on `app`; `identify` tells who is at a websocket, from what authentication
+    found."""
+
+    @app.websocket(PATH)
+    async def realtime(websocket: WebSocket, model: str = MODEL) -> None:
+        await serve(websocket, assistant, identify(websocket), model)
+
+
+async def serve(websocket: WebSocket, assistant: Assistant, caller: Caller, model: str) -> None:
+    """Hold one conversation over a websocket that has not been accepted yet.
+
+    Returns when it has ended, whichever side ended it. A client that stops reading is dropped. Cancellation
+    ends the conversation and closes the websocket.
+    """
+    offered = websocket.scope.get("subprotocols", [])
+    await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    connection = Connection(websocket)
+    transport = RealtimeTransport(connection, RealtimeProtocol(model))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(connection.write())
+            await assistant.converse(transport, caller, call_tool=transport.call_tool)
+            connection.finish()
+    except* ClientGone as gone:
+        logger.info(f"Realtime client of {caller.device} dropped: {gone.exceptions[0]}")
+        await connection.close(1013, "Events were not read in time.")
+    except* Exception:  # noqa: BLE001  whatever went wrong in one conversation stays within it
+        logger.exception(f"The conversation with {caller.device} failed")
+        await connection.close(1011, "The server has failed; its log says why.")
+    finally:
+        await connection.close()

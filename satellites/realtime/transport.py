@@ -1,0 +1,409 @@
+"""A Pipecat transport over the Realtime API: the protocol on one side, frames on the other.
+
+What leaves the output transport downstream has just been heard, in the order in which it was heard, so that
+is where responses are followed. The caller's turns are followed where they come back upstream to the input,
+because there they do not queue behind speech that is still playing.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import time
+from typing import Any, cast
+
+from loguru import logger
+from pipecat.frames.frames import (
+    AggregatedTextFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    CancelWorkerFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    FunctionCallCancelFrame,
+    FunctionCallResultFrame,
+    FunctionCallResultProperties,
+    FunctionCallsStartedFrame,
+    InputAudioRawFrame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    LLMContextUserTurnFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMMessagesTransformFrame,
+    LLMRunFrame,
+    LLMTextFrame,
+    MetricsFrame,
+    OutputAudioRawFrame,
+    StartFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+    TTSTextFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.metrics.metrics import LLMUsageMetricsData
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.llm_service import FunctionCallParams
+from pipecat.transports.base_input import BaseInputTransport
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import BaseTransport, TransportParams
+
+from satellites.realtime.client_events import RealtimeFault, read
+from satellites.realtime.codec import AudioDecoder, AudioEncoder
+from satellites.realtime.connection import ClientGone, Connection
+from satellites.realtime.outputs import Amend, Answer, Hear, Interrupt, Output, Run, Send, Tell
+from satellites.realtime.pacing import Pacer
+from satellites.realtime.protocol import RealtimeProtocol
+from satellites.realtime.response import Usage
+from voice.frames import ClearAudioFrame, CommitAudioFrame
+
+INPUT_RATE = 16_000
+"""Hz; what recognition and voice activity detection work at."""
+
+OUTPUT_RATE = 24_000
+"""Hz; the API's own."""
+
+INPUT_FRAME = INPUT_RATE * 2 * 32 // 1000
+"""Bytes of a frame of input: 32 ms, one window of the voice activity detector, so none waits for the next
+frame."""
+
+MAX_AHEAD = 300.0
+"""Seconds of audio that a client may send beyond the time that has passed, as for a file; then it is made to
+wait."""
+
+CALL_TIMEOUT = 120.0
+"""Seconds in which the client answers a function call; longer than a person who is asked for permission
+takes."""
+
+RESULT_TIMEOUT = 2.0
+"""Seconds in which a function's result reaches the context. It takes milliseconds, unless the conversation
+has given the call up."""
+
+LARGE_EVENT = 64 * 1024
+"""Characters of JSON that are parsed in a thread; smaller ones take less than a millisecond."""
+
+
+class RealtimeTransport(BaseTransport):
+    """One client's end of a conversation. `call_tool` lets the model call the client's functions."""
+
+    def __init__(self, connection: Connection, protocol: RealtimeProtocol) -> None:
+        super().__init__()
+        params = TransportParams(
+            audio_in_enabled=True,
+            audio_in_sample_rate=INPUT_RATE,
+            audio_out_enabled=True,
+            audio_out_sample_rate=OUTPUT_RATE,
+            audio_out_10ms_chunks=2,
+            audio_out_end_silence_secs=0,
+        )
+        self._connection = connection
+        self._protocol = protocol
+        self._input = RealtimeInput(self, connection, protocol, params)
+        self._output = RealtimeOutput(self, connection, protocol, params)
+        self._calls: dict[str, asyncio.Future[str]] = {}
+        self._undelivered: set[str] = set()
+        self._delivered = asyncio.Event()
+        self._delivered.set()
+
+    def input(self) -> "RealtimeInput":
+        """Return the processor that the conversation begins with."""
+        return self._input
+
+    def output(self) -> "RealtimeOutput":
+        """Return the processor that speech leaves by."""
+        return self._output
+
+    async def perform(self) -> None:
+        """Do what the protocol asks for."""
+        for output in self._protocol.take():
+            if isinstance(output, Send):
+                self._connection.send(output.event)
+            else:
+                await self._perform(output)
+
+    async def _perform(self, output: Output) -> None:
+        match output:
+            case Hear(audio, encoding):
+                await self._input.hear(audio, encoding)
+            case Tell(frame):
+                if isinstance(frame, CommitAudioFrame | ClearAudioFrame):
+                    await self._input.flush()
+                await self._input.push_frame(frame)
+            case Amend(change):
+                amendment = LLMMessagesTransformFrame(cast("Any", change), run_llm=False)
+                amendment.interruptible = False
+                await self._output.push_frame(amendment)
+            case Interrupt():
+                await self._input.broadcast_interruption()  # type: ignore[no-untyped-call]
+            case Answer(call_id, result):
+                if (call := self._calls.get(call_id)) is not None and not call.done():
+                    self._undelivered.add(call_id)
+                    self._delivered.clear()
+                    call.set_result(result)
+            case Run():
+                await self._run()
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.timeout(RESULT_TIMEOUT):
+                await self._delivered.wait()
+        except TimeoutError:
+            logger.warning(f"{self}: the context did not take the results of {self._undelivered}")
+            self._undelivered.clear()
+            self._delivered.set()
+        await self._input.push_frame(LLMRunFrame())
+
+    async def call_tool(self, params: FunctionCallParams) -> None:
+        """Hand a function call to the client and its output to the model, which runs when the client asks for
+        it.
+
+        When cancelled, by the caller who speaks meanwhile, a late output still reaches the context.
+        """
+        call_id = params.tool_call_id
+        if not self._protocol.offers(params.function_name):
+            await params.result_callback({"error": f"There is no function `{params.function_name}`."})
+            return
+        call = self._calls[call_id] = asyncio.get_running_loop().create_future()
+        self._protocol.function_called(call_id, params.function_name, json.dumps(dict(params.arguments)))
+        try:
+            await self.perform()
+            async with asyncio.timeout(CALL_TIMEOUT):
+                output = await asyncio.shield(call)
+        except TimeoutError:
+            logger.warning(f"{self}: the client did not answer {params.function_name}")
+            self._abandon(call_id, call)
+            await params.result_callback({"error": "The device that has this function did not answer."})
+            return
+        except asyncio.CancelledError:
+            self._abandon(call_id, call)
+            raise
+        del self._calls[call_id]
+        await self._deliver(params, output)
+
+    async def _deliver(self, params: FunctionCallParams, output: str) -> None:
+        async def written() -> None:
+            self._written(params.tool_call_id)
+
+        result: Any = output
+        with contextlib.suppress(ValueError, RecursionError):
+            result = json.loads(output)
+        properties = FunctionCallResultProperties(run_llm=False, on_context_updated=written)
+        await params.result_callback(result, properties=properties)
+
+    def _abandon(self, call_id: str, call: asyncio.Future[str]) -> None:
+        del self._calls[call_id]
+        self._protocol.call_abandoned(call_id, call.result() if call.done() else None)
+        self._written(call_id)
+
+    def _written(self, call_id: str) -> None:
+        self._undelivered.discard(call_id)
+        if not self._undelivered:
+            self._delivered.set()
+
+
+class RealtimeInput(BaseInputTransport):
+    """Reads the client's events for as long as the conversation lasts."""
+
+    def __init__(
+        self,
+        transport: RealtimeTransport,
+        connection: Connection,
+        protocol: RealtimeProtocol,
+        params: TransportParams,
+    ) -> None:
+        super().__init__(params)
+        self._transport = transport
+        self._connection = connection
+        self._protocol = protocol
+        self._reader: asyncio.Task[None] | None = None
+        self._decoder: AudioDecoder | None = None
+        self._pending = bytearray()
+        self._began = 0.0
+        self._seconds = 0.0
+        self._speech_started_ago = 0.0
+        self._speech_stopped_ago = 0.0
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin to read."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+        self._began = time.monotonic()
+        self._protocol.open()
+        await self._transport.perform()
+        self._reader = self.create_task(self._read())
+
+    async def stop(self, frame: EndFrame) -> None:
+        """Stop reading; what is being spoken goes on to its end."""
+        await self._stop_reading()
+        await super().stop(frame)
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        """Stop reading."""
+        await self._stop_reading()
+        await super().cancel(frame)
+
+    async def cleanup(self) -> None:
+        """Stop reading, if neither an end nor a cancellation came by."""
+        await self._stop_reading()
+        await super().cleanup()  # type: ignore[no-untyped-call]
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Follow the caller's turns as they come back upstream."""
+        await super().process_frame(frame, direction)
+        if direction is FrameDirection.UPSTREAM:
+            self._follow(frame)
+            await self._transport.perform()
+
+    async def hear(self, audio: bytes, encoding: str) -> None:
+        """Let the conversation hear audio of the client; makes a client wait that is `MAX_AHEAD`."""
+        if self._decoder is None or self._decoder.encoding != encoding:
+            self._decoder = AudioDecoder(encoding, INPUT_RATE)
+            self._pending.clear()
+        for piece in self._decoder.pieces(audio):
+            self._pending += piece
+            whole = len(self._pending) - len(self._pending) % INPUT_FRAME
+            for start in range(0, whole, INPUT_FRAME):
+                frame = bytes(self._pending[start : start + INPUT_FRAME])
+                await self.push_audio_frame(InputAudioRawFrame(frame, INPUT_RATE, 1))
+            del self._pending[:whole]
+            self._seconds += len(piece) / (INPUT_RATE * 2)
+            ahead = self._seconds - (time.monotonic() - self._began) - MAX_AHEAD
+            await asyncio.sleep(max(0.0, ahead))
+
+    async def flush(self) -> None:
+        """Push what does not fill a frame, and wait until all audio is on its way."""
+        if self._pending:
+            await self.push_audio_frame(InputAudioRawFrame(bytes(self._pending), INPUT_RATE, 1))
+            self._pending.clear()
+        await self._audio_in_queue.join()
+
+    def _follow(self, frame: Frame) -> None:
+        match frame:
+            case VADUserStartedSpeakingFrame():
+                self._speech_started_ago = frame.start_secs
+            case VADUserStoppedSpeakingFrame():
+                self._speech_stopped_ago = frame.stop_secs
+            case UserStartedSpeakingFrame():
+                self._protocol.user_started(self._speech_started_ago)
+            case UserStoppedSpeakingFrame():
+                self._protocol.user_stopped(self._speech_stopped_ago)
+            case InterimTranscriptionFrame():
+                self._protocol.user_hypothesis(frame.text)
+            case LLMContextUserTurnFrame():
+                self._protocol.user_said(frame.text)
+            case ErrorFrame():
+                self._protocol.failed()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                text = await self._connection.receive()
+                await self._receive(text)
+                await self._transport.perform()
+        except ClientGone as gone:
+            logger.info(f"{self}: the client has left: {gone}")
+            await self.push_frame(CancelWorkerFrame(reason=str(gone)), FrameDirection.UPSTREAM)
+        except Exception:  # noqa: BLE001  a conversation that nobody reads for would never end
+            logger.exception(f"{self}: reading has failed")
+            await self.push_frame(CancelWorkerFrame(reason="reading failed"), FrameDirection.UPSTREAM)
+
+    async def _receive(self, text: str | None) -> None:
+        try:
+            event = await asyncio.to_thread(read, text) if text and len(text) > LARGE_EVENT else read(text)
+        except RealtimeFault as fault:
+            self._protocol.refuse(fault)
+        else:
+            self._protocol.receive(event)
+
+    async def _stop_reading(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and reader is not asyncio.current_task():
+            await self.cancel_task(reader)
+
+
+class RealtimeOutput(BaseOutputTransport):
+    """Sends speech as it is to be heard, and tells the protocol of it."""
+
+    def __init__(
+        self,
+        transport: RealtimeTransport,
+        connection: Connection,
+        protocol: RealtimeProtocol,
+        params: TransportParams,
+    ) -> None:
+        super().__init__(params)
+        self._transport = transport
+        self._connection = connection
+        self._protocol = protocol
+        self._encoder: AudioEncoder | None = None
+        self._pacer = Pacer()
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin to take frames."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        """Send audio at once, then wait until it is little ahead of the listener."""
+        if self._connection.gone:
+            return False
+        encoding = self._protocol.output_encoding
+        if self._encoder is None or self._encoder.encoding != encoding:
+            self._encoder = AudioEncoder(encoding, OUTPUT_RATE)
+        seconds = len(frame.audio) / (OUTPUT_RATE * 2)
+        encoded = self._encoder.encode(frame.audio)
+        self._protocol.audio(base64.b64encode(encoded).decode("ascii"), seconds)
+        await self._transport.perform()
+        await asyncio.sleep(self._pacer.sent(seconds, time.monotonic()))
+        return True
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        """Pass a frame on, and follow what has been heard."""
+        await super().push_frame(frame, direction)
+        if direction is FrameDirection.DOWNSTREAM and not isinstance(frame, OutputAudioRawFrame):
+            self._follow(frame)
+            await self._transport.perform()
+
+    def _follow(self, frame: Frame) -> None:  # noqa: C901  one case a frame
+        protocol = self._protocol
+        match frame:
+            case InterruptionFrame():
+                self._pacer.dropped()  # the client stops playing as well
+                protocol.interrupted()
+            case LLMFullResponseStartFrame():
+                protocol.model_started()
+            case LLMFullResponseEndFrame():
+                protocol.model_finished()
+            case TTSStartedFrame():
+                protocol.voice_started()
+            case TTSStoppedFrame() | BotStoppedSpeakingFrame():
+                protocol.voice_stopped()
+            case TTSTextFrame():
+                protocol.words(frame.raw_text or frame.text, spaced=frame.includes_inter_frame_spaces)
+            case LLMTextFrame() | AggregatedTextFrame() if frame.skip_tts:
+                protocol.words(frame.text, spaced=frame.includes_inter_frame_spaces)
+            case FunctionCallsStartedFrame():
+                protocol.tools_called([call.tool_call_id for call in frame.function_calls])
+            case FunctionCallResultFrame():
+                protocol.tool_finished(frame.tool_call_id, continues=_continues(frame))
+            case FunctionCallCancelFrame():
+                protocol.tool_finished(frame.tool_call_id, continues=frame.run_llm)
+            case MetricsFrame():
+                for data in frame.data:
+                    if isinstance(data, LLMUsageMetricsData):
+                        used = data.value
+                        cached = used.cache_read_input_tokens or 0
+                        protocol.used(Usage(used.prompt_tokens, used.completion_tokens, cached))
+
+
+def _continues(frame: FunctionCallResultFrame) -> bool:
+    """Tell whether the model runs again on a result, as Pipecat's assistant aggregator decides it."""
+    if not frame.result:
+        return False
+    if frame.properties is not None and frame.properties.run_llm is not None:
+        return frame.properties.run_llm
+    return frame.run_llm is not False

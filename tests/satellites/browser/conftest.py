@@ -1,0 +1,43 @@
+"""Fixtures for the browser's door."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from satellites.access import Access
+from satellites.browser.door import Assistant, mount
+from satellites.gate import Gate
+
+Serve = Callable[..., AbstractAsyncContextManager[str]]
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """Serve an assistant's door behind the application's gate; the context's value is the address."""
+    return _serve
+
+
+@asynccontextmanager
+async def _serve(assistant: Assistant, port: int = 0) -> AsyncIterator[str]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await door.close()
+
+    app = FastAPI(lifespan=lifespan)
+    door = mount(app, assistant)
+    app.add_middleware(Gate, access=Access(None))
+    listener = socket.create_server(("127.0.0.1", port))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()

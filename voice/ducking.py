@@ -1,0 +1,59 @@
+"""Lowering the assistant's voice while somebody may be interrupting it."""
+
+from typing import Final
+
+import numpy as np
+from pipecat.audio.filters.base_audio_filter import BaseAudioFilter
+from pipecat.frames.frames import FilterControlFrame
+
+DUCKED_GAIN: Final = 0.1
+"""-20 dB: plainly stepping back, and still there when it was only a cough."""
+RAMP_SECONDS: Final = 0.03
+
+
+class Ducker(BaseAudioFilter):
+    """An output filter that fades the voice down and up again.
+
+    It works on audio as it leaves for the caller, behind all queues, so that it takes effect at once; Pipecat's
+    `VolumeGainFrame` waits its turn behind the speech that is already queued.
+    """
+
+    def __init__(self) -> None:
+        self._sample_rate = 24_000
+        self._gain = 1.0
+        self._wanted = 1.0
+
+    @property
+    def ducked(self) -> bool:
+        """Whether the voice is lowered, or on its way down."""
+        return self._wanted < 1.0
+
+    def duck(self) -> None:
+        """Lower the voice."""
+        self._wanted = DUCKED_GAIN
+
+    def unduck(self) -> None:
+        """Bring the voice back."""
+        self._wanted = 1.0
+
+    async def start(self, sample_rate: int) -> None:
+        """Take the sample rate of the output, in Hz."""
+        self._sample_rate = sample_rate
+
+    async def stop(self) -> None:
+        """Nothing is held."""
+
+    async def process_frame(self, frame: FilterControlFrame) -> None:
+        """Control frames come in line with the audio, too late to duck by."""
+
+    async def filter(self, audio: bytes) -> bytes:
+        """Apply the gain to 16-bit PCM, moving towards the wanted one without a click."""
+        if self._gain == self._wanted == 1.0:
+            return audio
+        samples = np.frombuffer(audio, dtype=np.int16).astype(np.float32)
+        step = 1.0 / max(1, int(RAMP_SECONDS * self._sample_rate))
+        distance = self._wanted - self._gain
+        ramp = self._gain + np.sign(distance) * np.minimum(np.arange(1, len(samples) + 1) * step, abs(distance))
+        if len(samples):
+            self._gain = float(ramp[-1])
+        return (samples * ramp).astype(np.int16).tobytes()

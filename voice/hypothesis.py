@@ -1,0 +1,87 @@
+"""What a decoder's text shows of its own quality.
+
+A decoder that does not find the end of short audio says the sentence again, word for word; one that hears no speech
+writes a caption ("[Music]") or thanks an audience. Both are known from the text, its probability and the time it took.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+FASTEST_SPEECH: Final = 5.0
+"""Words a second that nobody exceeds over a whole utterance (auctioneers excepted)."""
+
+LEAST_LOG_PROBABILITY: Final = -0.7
+_ANNOTATION = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[♪♫]+")
+_WORD = re.compile(r"[\w'’-]+")
+
+INVENTED: Final = frozenset(
+    {
+        "you", "thank you", "thanks", "thanks for watching", "thank you for watching", "thank you very much", "bye",
+        "bye bye", "okay", "so", "the", "i", "oh", "ah", "hmm", "please subscribe", "subscribe", "blank audio", "music",
+        "applause", "silence", "subtitles by the amara org community", "we'll be right back", "see you next time",
+    }
+)  # fmt: skip
+"""What Whisper writes most often where nobody spoke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One decoder's result: its text, mean log-probability of a token, and probability that nobody spoke."""
+
+    text: str
+    log_probability: float
+    no_speech_probability: float
+
+    def looks_wrong(self, seconds: float) -> bool:
+        """Tell whether a second decode with more context is worth its time, for audio of this many seconds."""
+        return (
+            self.log_probability < LEAST_LOG_PROBABILITY
+            or words_a_second(without_invented_repetition(self.text, seconds), seconds) > FASTEST_SPEECH
+        )
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation."""
+    return _WORD.findall(text.lower())
+
+
+def words_a_second(text: str, seconds: float) -> float:
+    """Words a second, where the ends of the audio are taken to be silent for 0.3 s."""
+    return len(words_of(text)) / max(seconds - 0.3, 0.3)
+
+
+def strip_annotations(text: str) -> str:
+    """Remove captions of sounds: `[Music]`, `(coughs)`, `*sighs*`, notes."""
+    return " ".join(_ANNOTATION.sub(" ", text).split())
+
+
+def is_invented(text: str) -> bool:
+    """Tell whether a text is one that Whisper writes where nobody spoke."""
+    return " ".join(words_of(text)) in INVENTED or not words_of(text)
+
+
+def without_invented_repetition(text: str, seconds: float) -> str:
+    """Cut off a verbatim repetition of the beginning that was never spoken.
+
+    A person may well say a thing twice; then the words take their time. Only a repetition that breaks off in the
+    middle, or that would make the speech very fast, is cut.
+    """
+    pieces = text.split()
+    words = [" ".join(words_of(piece)) for piece in pieces]
+    for period in range(1, len(words)):
+        if not _repeats(words, period):
+            continue
+        repeated = len(words) - period
+        broken_off = repeated % period != 0 and repeated >= min(3, period)
+        if broken_off or words_a_second(text, seconds) > FASTEST_SPEECH * 0.6:
+            return " ".join(pieces[:period])
+    return text
+
+
+def _repeats(words: list[str], period: int) -> bool:
+    """Tell whether all words behind the first `period` repeat them; the last may be cut off, or misheard, at its end."""
+    tail = words[period:]
+    if any(word != words[i] for i, word in enumerate(tail[:-1])):
+        return False
+    return len(tail) >= 3 or words[len(tail) - 1].startswith(tail[-1])

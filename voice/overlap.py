@@ -1,0 +1,72 @@
+"""What it means when something is heard while the assistant speaks: an interruption, a sign of listening, or nothing."""
+
+from enum import Enum
+from typing import Final
+
+from voice.hypothesis import is_invented, words_of
+from voice.whisper import Transcript
+
+
+class Overlap(Enum):
+    """What speech over the assistant's voice is."""
+
+    NOTHING = "nothing"
+    """Noise, a cough, or the assistant's own echo."""
+    BACKCHANNEL = "backchannel"
+    """A sign of listening, which takes no turn."""
+    INTERRUPTION = "interruption"
+    """Somebody takes the turn."""
+
+
+BACKCHANNELS: Final = frozenset(
+    "mm mhm mmhm mmhmm mm-hm mm-hmm hm hmm hmmm uh-huh uhuh uh huh uhhuh ah oh aha yeah yep yes ok okay right sure "
+    "really wow nice great cool good i see got it ja genau gut oui d'accord sí vale".split()
+)
+STOPPING: Final = (
+    "stop", "wait", "hold on", "hang on", "cancel", "quiet", "be quiet", "shut up", "enough", "never mind", "nevermind",
+    "no no", "pause", "excuse me", "hey", "stopp", "halt", "warte", "ruhe", "arrête", "attends", "para", "espera",
+)  # fmt: skip
+"""What interrupts at once, even as a single word."""
+
+LEAST_LOG_PROBABILITY: Final = -0.8
+ECHOED: Final = 0.7
+"""The share of the words, in their order, that makes them the assistant's own."""
+
+
+def judge_overlap(transcript: Transcript, said: list[str], *, final: bool) -> Overlap:
+    """Judge what was heard over the assistant's voice.
+
+    Args:
+        transcript: what Whisper made of it.
+        said: the assistant's latest words, in lower case.
+        final: whether the person has paused; before that a single word is not enough.
+    """
+    words = words_of(transcript.text)
+    if not words or transcript.doubtful:
+        return Overlap.NOTHING
+    if all(word in BACKCHANNELS for word in words) and len(words) <= 4:
+        return Overlap.BACKCHANNEL
+    if f" {' '.join(words)} ".find(" stop ") >= 0 or " ".join(words).startswith(STOPPING):
+        return Overlap.INTERRUPTION
+    if is_invented(transcript.text) or transcript.log_probability < LEAST_LOG_PROBABILITY or is_echo(words, said):
+        return Overlap.NOTHING
+    if not final and len(words) < 2:
+        return Overlap.NOTHING
+    return Overlap.INTERRUPTION
+
+
+def is_echo(words: list[str], said: list[str]) -> bool:
+    """Tell whether most of these words follow one another in what the assistant said.
+
+    The longest common subsequence, by dynamic programming over a few dozen words.
+    """
+    if not said:
+        return False
+    row = [0] * (len(said) + 1)
+    for word in words:
+        diagonal = 0
+        for column, own in enumerate(said, start=1):
+            above = row[column]
+            row[column] = diagonal + 1 if word == own else max(above, row[column - 1])
+            diagonal = above
+    return row[-1] / len(words) >= ECHOED

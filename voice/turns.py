@@ -1,0 +1,399 @@
+"""Turn-taking as a state machine without I/O: windows of audio and results in, commands out.
+
+Its clock is the audio itself, counted in windows of 32 ms, so that the same recording always takes the same turns.
+
+    QUIET ──speech──▶ SPEAKING ──silence──▶ PAUSED ──speech──▶ SPEAKING
+      ▲                                       │
+      └────────── committed or abandoned ─────┘
+
+In PAUSED the utterance is transcribed, and as soon as its words make an end of turn plausible the answer is prepared
+on speculation; only when the silence has outlasted the `patience` for those words is the turn committed. If the person
+goes on, the speculation is withdrawn. Speech over the assistant's own voice ducks it at once, and takes the turn only
+when the words show that somebody means to.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from loguru import logger
+
+from voice.endpointing import patience
+from voice.overlap import Overlap, judge_overlap
+from voice.vad import WINDOW_SECONDS
+from voice.whisper import Transcript
+
+
+def windows(seconds: float) -> int:
+    """The number of whole windows closest to a time in seconds."""
+    return round(seconds / WINDOW_SECONDS)
+
+
+SPEECH_PROBABILITY: Final = 0.5
+SILENCE_PROBABILITY: Final = 0.35
+ONSET: Final = 3
+"""Windows of speech that begin an utterance: 0.1 s, shorter than any word and longer than a click."""
+RESUME: Final = 2
+PAUSE: Final = 3
+"""Windows of silence after which what was said is transcribed: 0.1 s, longer than the closure of a plosive."""
+PREROLL: Final = windows(0.3)
+SECOND_LOOK: Final = windows(0.26)
+PARTIAL_EVERY: Final = windows(0.8)
+OVERLAP_FIRST_LOOK: Final = windows(0.45)
+OVERLAP_EVERY: Final = windows(0.32)
+DUCK_AT_MOST: Final = windows(1.6)
+ABANDON_AFTER: Final = 0.6
+"""Seconds of silence after sound in which there were no words."""
+NO_TRANSCRIPT_AFTER: Final = 8.0
+SPECULATE_UP_TO: Final = 1.35
+"""The patience, in seconds, up to which an end of turn is plausible enough to prepare an answer."""
+CONTINUATION: Final = windows(1.2)
+"""Who speaks again so soon after the end of the turn had not ended it: the words are taken as one turn."""
+LONGEST_TURN: Final = windows(90)
+EAGERNESS: Final = {"low": 1.6, "medium": 1.0, "auto": 1.0, "high": 0.75}
+
+
+class State(Enum):
+    """Where in a turn the person is."""
+
+    QUIET = "quiet"
+    """Nobody speaks, or nothing that could be speech yet."""
+    SPEAKING = "speaking"
+    """An utterance is being spoken."""
+    PAUSED = "paused"
+    """Silence after words; whether the turn is over is not decided yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTurn:
+    """The person has taken the turn; what the assistant was saying is over."""
+
+    continues: bool = False
+    """It goes on where the last one seemed to end; its words will come again, with these behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Transcribe the audio of these windows; `final` if the person has paused."""
+
+    request: int
+    start: int
+    end: int
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PredictEnd:
+    """Let smart turn judge the audio of these windows."""
+
+    request: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPartial:
+    """What has been heard so far."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speculate:
+    """The turn is probably over: prepare an answer to this text and keep it back."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The person went on: forget the answer in preparation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The turn is over."""
+
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """What began as a turn held no words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """Lower the assistant's voice: somebody may be interrupting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unduck:
+    """It was no interruption."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backchannel:
+    """The person showed that they listen ("mm-hm"), without taking the turn."""
+
+    text: str
+
+
+Command = (
+    StartTurn | Transcribe | PredictEnd | ShowPartial | Speculate | Withdraw | Commit | Abandon | Duck | Unduck | Backchannel
+)
+
+
+@dataclass(slots=True)
+class _Pause:
+    """What is known of the silence after an utterance."""
+
+    request: int
+    began: int
+    transcript: Transcript | None = None
+    probabilities: list[float] = field(default_factory=list)
+    resumed: int = 0
+    speculated: str | None = None
+
+
+class TurnTaker:
+    """Decides, for one microphone, when a person's turn begins and ends and what interrupts the assistant."""
+
+    def __init__(self, *, patience: Callable[[str, float, str], float] = patience) -> None:
+        self._patience = patience
+        self.enabled = True
+        self.may_interrupt = True
+        self.eagerness = "auto"
+        self.shortest_silence = 0.0
+        self._state = State.QUIET
+        self._now = 0
+        self._start = 0
+        self._onset = 0
+        self._low = 0
+        self._voiced = 0
+        self._ducked_at: int | None = None
+        self._overlapping = False
+        self._assistant_speaking = False
+        self._said: deque[str] = deque(maxlen=50)
+        self._requests = 0
+        self._partial_request = 0
+        self._next_partial = 0
+        self._pause: _Pause | None = None
+        self._committed: tuple[int, int] | None = None
+        self._continued: int | None = None
+
+    @property
+    def state(self) -> State:
+        """Where in a turn the person is."""
+        return self._state
+
+    @property
+    def now(self) -> int:
+        """The number of windows heard so far, which is the index of the next."""
+        return self._now
+
+    @property
+    def oldest_window(self) -> int:
+        """The first window whose audio may still be asked for."""
+        oldest = self._now - PREROLL - ONSET - 1 if self._state is State.QUIET else self._start
+        return oldest if (continued := self._continuable()) is None else min(oldest, continued)
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether the person has the turn (noise over the assistant's voice is none)."""
+        return self._state is not State.QUIET and not self._overlapping
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last sound of speech."""
+        return (self._now - self._pause.began) * WINDOW_SECONDS if self._pause else self._low * WINDOW_SECONDS
+
+    def reset(self) -> list[Command]:
+        """Forget the utterance in progress."""
+        commands: list[Command] = [Withdraw()] if self._pause and self._pause.speculated is not None else []
+        if self.in_turn:
+            commands.append(Abandon())
+        return commands + self._become_quiet()
+
+    def window(self, probability: float) -> list[Command]:
+        """Take the speech probability of the next 32 ms."""
+        self._now += 1
+        if not self.enabled:
+            return []
+        match self._state:
+            case State.QUIET:
+                return self._in_quiet(probability)
+            case State.SPEAKING:
+                return self._in_speech(probability)
+            case State.PAUSED:
+                return self._in_pause(probability)
+
+    def assistant_speaks(self, *, speaking: bool) -> list[Command]:
+        """Note that the assistant's voice has begun or ended at the caller."""
+        self._assistant_speaking = speaking
+        if speaking or not self._overlapping:
+            return []
+        # Who was still speaking when the assistant fell silent has the floor.
+        return [*self._unduck(), *self._take_floor()]
+
+    def assistant_said(self, text: str) -> None:
+        """Note words of the assistant, so that their echo is not taken for a person's."""
+        self._said.extend(re.findall(r"[\w']+", text.lower()))
+
+    def transcribed(self, request: int, transcript: Transcript) -> list[Command]:
+        """Take the result of a `Transcribe`; one that has been overtaken is ignored."""
+        if self._pause and request == self._pause.request:
+            self._pause.transcript = transcript
+            if self._overlapping:
+                return self._settle_overlap(transcript, final=True)
+            return self._decide()
+        if request == self._partial_request and self._state is State.SPEAKING:
+            if self._overlapping:
+                return self._settle_overlap(transcript, final=False)
+            return [ShowPartial(transcript.text)] if transcript.text and not transcript.doubtful else []
+        return []
+
+    def predicted(self, request: int, probability: float) -> list[Command]:
+        """Take the result of a `PredictEnd`; one that has been overtaken is ignored."""
+        if not self._pause or request != self._pause.request:
+            return []
+        self._pause.probabilities.append(probability)
+        return self._decide()
+
+    def _in_quiet(self, probability: float) -> list[Command]:
+        self._onset = self._onset + 1 if probability >= SPEECH_PROBABILITY else max(0, self._onset - 1)
+        if self._onset < ONSET:
+            return []
+        self._set_state(State.SPEAKING)
+        self._start = max(0, self._now - ONSET - PREROLL)
+        self._voiced = self._onset
+        self._onset = self._low = 0
+        self._overlapping = self._assistant_speaking
+        self._continued = self._continuable()
+        self._next_partial = self._now + (OVERLAP_FIRST_LOOK if self._overlapping else PARTIAL_EVERY)
+        if not self._overlapping:
+            return self._take_floor()
+        if not self.may_interrupt:
+            return []
+        self._ducked_at = self._now
+        return [Duck()]
+
+    def _in_speech(self, probability: float) -> list[Command]:
+        commands: list[Command] = []
+        self._voiced += probability >= SPEECH_PROBABILITY
+        self._low = self._low + 1 if probability < SILENCE_PROBABILITY else 0
+        if self._low >= PAUSE or self._now - self._start > LONGEST_TURN:
+            return self._begin_pause()
+        if self._ducked_at is not None and self._now - self._ducked_at > DUCK_AT_MOST:
+            commands += self._unduck()
+        if self._now >= self._next_partial and self._low == 0:
+            self._next_partial = self._now + (OVERLAP_EVERY if self._overlapping else PARTIAL_EVERY)
+            self._partial_request = self._new_request()
+            commands.append(Transcribe(self._partial_request, self._start, self._now, final=False))
+        return commands
+
+    def _begin_pause(self) -> list[Command]:
+        self._set_state(State.PAUSED)
+        return self._look_at(self._now - self._low)
+
+    def _look_at(self, began: int) -> list[Command]:
+        self._pause = _Pause(self._new_request(), began)
+        span = (self._pause.request, self._start, self._now)
+        return [Transcribe(*span, final=True), PredictEnd(*span)]
+
+    def _in_pause(self, probability: float) -> list[Command]:
+        pause = self._pause
+        assert pause is not None
+        pause.resumed = pause.resumed + 1 if probability >= SPEECH_PROBABILITY else 0
+        if pause.resumed >= RESUME:
+            self._set_state(State.SPEAKING)
+            self._pause, self._low = None, 0
+            self._next_partial = self._now + PARTIAL_EVERY
+            return [Withdraw()] if pause.speculated is not None else []
+        commands: list[Command] = []
+        if self._now - pause.began == SECOND_LOOK:
+            commands.append(PredictEnd(pause.request, self._start, self._now))
+        return commands + self._decide()
+
+    def _decide(self) -> list[Command]:
+        pause = self._pause
+        if pause is None or self._overlapping:
+            return []
+        if pause.transcript is None:
+            return self._abandon() if self.silence > NO_TRANSCRIPT_AFTER else []
+        text = pause.transcript.text
+        if not text or pause.transcript.doubtful:
+            return self._abandon() if self.silence >= ABANDON_AFTER else []
+        if not pause.probabilities:
+            return []
+        wait = self._wait(text, pause)
+        if self.silence >= wait or self._now - self._start > LONGEST_TURN:
+            self._committed = (self._start, self._now)
+            return [*self._become_quiet(), Commit(text, pause.transcript.language)]
+        if pause.speculated is None and wait <= SPECULATE_UP_TO:
+            pause.speculated = text
+            return [Speculate(text)]
+        return []
+
+    def _wait(self, text: str, pause: _Pause) -> float:
+        assert pause.transcript is not None
+        probability = sum(pause.probabilities) / len(pause.probabilities)
+        wait = self._patience(text, probability, pause.transcript.language) * EAGERNESS[self.eagerness]
+        return max(wait, self.shortest_silence)
+
+    def _settle_overlap(self, transcript: Transcript, *, final: bool) -> list[Command]:
+        verdict = judge_overlap(transcript, list(self._said), final=final)
+        if verdict is Overlap.INTERRUPTION and self.may_interrupt:
+            self._ducked_at = None
+            return [Unduck(), *self._take_floor()]
+        if not final:
+            return []
+        commands: list[Command] = self._unduck()
+        if verdict is Overlap.BACKCHANNEL:
+            commands.append(Backchannel(transcript.text))
+        return commands + self._become_quiet()
+
+    def _take_floor(self) -> list[Command]:
+        self._overlapping = False
+        continued, self._continued = self._continued, None
+        if continued is None:
+            return [StartTurn(), *self._decide()]
+        self._start = continued
+        again: list[Command] = []
+        if self._pause:
+            # What was transcribed are the new words alone.
+            again = self._look_at(self._pause.began)
+        return [StartTurn(continues=True), *again]
+
+    def _continuable(self) -> int | None:
+        """The first window of the turn just committed, while it can still be continued."""
+        if self._committed is None or self._now - self._committed[1] > CONTINUATION:
+            return None
+        return self._committed[0]
+
+    def _abandon(self) -> list[Command]:
+        return [*self._become_quiet(), Abandon()]
+
+    def _unduck(self) -> list[Command]:
+        ducked, self._ducked_at = self._ducked_at is not None, None
+        return [Unduck()] if ducked else []
+
+    def _become_quiet(self) -> list[Command]:
+        self._set_state(State.QUIET)
+        self._pause = None
+        self._onset = self._low = self._voiced = 0
+        self._overlapping = False
+        return self._unduck()
+
+    def _new_request(self) -> int:
+        self._requests += 1
+        return self._requests
+
+    def _set_state(self, state: State) -> None:
+        if state is not self._state:
+            logger.trace(f"turn: {self._state.value} -> {state.value} at {self._now * WINDOW_SECONDS:.2f} s")
+            self._state = state
