@@ -59,14 +59,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"passfel {version()}")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings to read instead of passfel.toml"
-    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings to read instead of passfel.toml")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    serve = commands.add_parser(
-        "serve", help="run the assistant", description="Run the assistant until Ctrl-C."
-    )
+    serve = commands.add_parser("serve", help="run the assistant", description="Run the assistant until Ctrl-C.")
     serve.set_defaults(command=_serve)
 
     talk = commands.add_parser(
@@ -74,29 +70,21 @@ def _parser() -> argparse.ArgumentParser:
         help="speak recordings to a running assistant",
         description="Speak recordings to a running assistant in real time, as turns of one conversation.",
     )
-    talk.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="a recording: WAV, FLAC, OGG or MP3"
-    )
+    talk.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a recording: WAV, FLAC, OGG or MP3")
     talk.add_argument(
         "-o", "--output", type=Path, default=Path("answer.wav"), help="where the answers go (%(default)s)"
     )
     talk.add_argument("--play", action="store_true", help="play the answers, too")
-    talk.add_argument(
-        "--server", metavar="URL", help="the assistant's address (default: the one in the settings)"
-    )
+    talk.add_argument("--server", metavar="URL", help="the assistant's address (default: the one in the settings)")
     talk.set_defaults(command=_talk)
 
-    say = commands.add_parser(
-        "say", help="speak a text", description="Speak a text with the assistant's voice."
-    )
+    say = commands.add_parser("say", help="speak a text", description="Speak a text with the assistant's voice.")
     say.add_argument("text", metavar="TEXT")
     say.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a WAV instead of playing it")
     say.set_defaults(command=_say)
 
     hear = commands.add_parser("hear", help="write down what is said", description="Transcribe recordings.")
-    hear.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="a recording: WAV, FLAC, OGG or MP3"
-    )
+    hear.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a recording: WAV, FLAC, OGG or MP3")
     hear.set_defaults(command=_hear)
 
     doctor = commands.add_parser(

@@ -1,0 +1,1 @@
+"""What the assistant is: engines, conversations, prompt, settings."""

@@ -131,9 +131,12 @@ class Assistant:
             endpoint = Endpoint(language.url, key, language.model or "default")
         else:
             self._embedded = EmbeddedLanguageEngine(
-                models.language_model(language.model), threads=language.threads or cores(), context=language.context
+                models.language_model(language.model),
+                threads=language.threads or cores(),
+                context=language.context,
             )
-            endpoint = await self._embedded.start()
+            started = await self._embedded.start()
+            endpoint = Endpoint(started.url, started.api_key, started.model)
             self._stack.push_async_callback(self._embedded.stop)
         client = language_client(endpoint)
         self._stack.push_async_callback(client.close)

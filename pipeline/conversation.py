@@ -17,6 +17,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.processors.frameworks.rtvi import RTVIServerMessageFrame
 from pipecat.services.llm_service import FunctionCallHandler
+from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
@@ -94,7 +95,8 @@ class Conversation:
         caller, clock = self._caller, self._clock
         output, ducker = transport.output(), Ducker()
         # Every door's voice can be ducked, without each having to think of it.
-        output._params.audio_out_filter = ducker  # noqa: SLF001
+        assert isinstance(output, BaseOutputTransport)
+        output._params.audio_out_filter = ducker
         hearing = Hearing(
             whisper=engines.whisper,
             smart_turn=engines.smart_turn,

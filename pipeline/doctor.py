@@ -135,9 +135,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
         settings.data_dir,
     )
     yield _model("hearing", hearing.model, lambda: models.whisper_model(hearing.model, data_dir, fetch=False))
-    yield _model(
-        "speaking", speaking.voice, lambda: models.piper_voice(speaking.voice, data_dir, fetch=False)
-    )
+    yield _model("speaking", speaking.voice, lambda: models.piper_voice(speaking.voice, data_dir, fetch=False))
     if language.url is None:
         yield _model("language", language.model or "embedded", lambda: models.language_model(language.model))
     yield _model("speech detection", "Silero", models.silero_vad)
@@ -166,22 +164,16 @@ def _language_server(settings: Settings) -> Finding:
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
         advice = (
-            "check language.api_key"
-            if status in (401, 403)
-            else "check that language.url ends as it should, in /v1"
+            "check language.api_key" if status in (401, 403) else "check that language.url ends as it should, in /v1"
         )
-        return Finding(
-            "language server", State.WRONG, f"{language.url} answers with status {status}: {advice}"
-        )
+        return Finding("language server", State.WRONG, f"{language.url} answers with status {status}: {advice}")
     except httpx.HTTPError:
         detail = f"{language.url} does not answer: start that server, or correct language.url"
         return Finding("language server", State.WRONG, detail)
     except (ValueError, KeyError, TypeError):
         return Finding("language server", State.WRONG, f"{language.url} is no OpenAI-compatible API")
     if language.model is not None and language.model not in names:
-        detail = (
-            f"{language.url} has no model {language.model}: set language.model to one of {', '.join(names)}"
-        )
+        detail = f"{language.url} has no model {language.model}: set language.model to one of {', '.join(names)}"
         return Finding("language server", State.WRONG, detail)
     return Finding("language server", State.GOOD, f"{language.url} has {', '.join(names)}")
 
@@ -203,9 +195,7 @@ def _listening(settings: Settings) -> Finding:
 
 def _is_passfel(settings: Settings) -> bool:
     try:
-        answer = httpx.get(
-            f"http://localhost:{settings.port}/healthz", timeout=ANSWER_TIMEOUT, trust_env=False
-        )
+        answer = httpx.get(f"http://localhost:{settings.port}/healthz", timeout=ANSWER_TIMEOUT, trust_env=False)
         return "status" in answer.json()
     except (httpx.HTTPError, ValueError, TypeError):
         return False

@@ -1,7 +1,5 @@
 """The one language-model client: Pipecat's OpenAI service, at any OpenAI-compatible server."""
 
-from typing import Any
-
 from loguru import logger
 from openai import AsyncOpenAI, Timeout
 from pipecat.frames.frames import (
@@ -78,7 +76,7 @@ class LanguageModel(OpenAILLMService):
         self._clock = clock
         self.add_event_handler("on_error", self._apologise)
 
-    def create_client(self, **_: Any) -> AsyncOpenAI:
+    def create_client(self, *_: object, **__: object) -> AsyncOpenAI:
         """Take the shared client instead of making one."""
         return self._shared_client
 
@@ -100,9 +98,11 @@ class LanguageModel(OpenAILLMService):
         await self.push_frame(TTSSpeakFrame(APOLOGY, append_to_context=False))
 
 
-
 def language_client(endpoint: Endpoint) -> AsyncOpenAI:
     """The client through which all conversations ask `endpoint`. It does not retry: a voice that waits is worse."""
     return AsyncOpenAI(
-        api_key=endpoint.api_key, base_url=endpoint.url, max_retries=0, timeout=Timeout(ANSWER_LIMIT, connect=3.0)
+        api_key=endpoint.api_key,
+        base_url=endpoint.url,
+        max_retries=0,
+        timeout=Timeout(ANSWER_LIMIT, connect=3.0),
     )

@@ -88,7 +88,7 @@ class TurnClock:
 
     def __init__(self, log: LatencyLog, *, conversation: str, door: str, device: str) -> None:
         self._log = log
-        self._who = {"conversation": conversation, "door": door, "device": device}
+        self._conversation, self._door, self._device = conversation, door, device
         self._record: TurnRecord | None = None
         self._turn: HeardTurn | None = None
         self._marks: dict[str, float] = {}
@@ -113,9 +113,11 @@ class TurnClock:
         self._turn = turn
         if turn.speculated is None:
             self._marks = {}
-        record = self._record = TurnRecord(**self._who, heard=turn.text)
+        record = self._record = TurnRecord(self._conversation, self._door, self._device, heard=turn.text)
         record.timings = Timings(
-            vad=_after(turn, turn.paused), transcribed=_after(turn, turn.transcribed), decided=_after(turn, turn.decided)
+            vad=_after(turn, turn.paused),
+            transcribed=_after(turn, turn.transcribed),
+            decided=_after(turn, turn.decided),
         )
         record.speculation.withdrawn = turn.withdrawn
         self._log.add(record)

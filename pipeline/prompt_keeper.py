@@ -1,7 +1,7 @@
 """Keeps the prompt of one conversation true: instructions of the client, the time, and its length."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from loguru import logger
 from pipecat.frames.frames import (
@@ -17,8 +17,8 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.settings import LLMSettings
 
-from pipeline.prompt import CLOCK_STALE, clock_note, instruction, trim
 from pipeline.caller import Caller
+from pipeline.prompt import CLOCK_STALE, clock_note, instruction, trim
 from pipeline.settings import Settings
 from voice.frames import SessionInstructionsFrame
 from voice.hearing import CONTINUES
@@ -66,7 +66,9 @@ class PromptKeeper(FrameProcessor):
     def _prepare(self) -> None:
         if time.monotonic() - self._told_time > CLOCK_STALE:
             self._told_time = time.monotonic()
-            self._context.add_message({"role": "developer", "content": clock_note(self._settings.household, self._caller)})
+            self._context.add_message(
+                {"role": "developer", "content": clock_note(self._settings.household, self._caller)}
+            )
         language = self._settings.language
         if forgotten := trim(self._context, language.context - language.max_tokens):
             logger.debug(f"{forgotten} messages no longer fit into the model's context and were forgotten")
@@ -87,7 +89,7 @@ class PromptKeeper(FrameProcessor):
         return _text_of(self._context.messages[-1:])
 
 
-def _text_of(messages: list[object]) -> str:
+def _text_of(messages: Sequence[object]) -> str:
     texts = []
     for message in messages:
         if not isinstance(message, dict) or message.get("role") != "user":

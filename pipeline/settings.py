@@ -63,9 +63,7 @@ def _checked_token(token: SecretStr) -> SecretStr:
 FilePath = Annotated[Path, AfterValidator(_expanded)]
 Token = Annotated[SecretStr, AfterValidator(_checked_token)]
 Threads = Annotated[int, Field(ge=0, le=256)]
-ComputeType = Literal[
-    "auto", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16", "float32"
-]
+ComputeType = Literal["auto", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16", "float32"]
 LogLevel = Annotated[
     Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
 ]
@@ -135,9 +133,7 @@ class Language(BaseModel):
         if url is None:
             return None
         if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", url):
-            raise ValueError(
-                "needs an address such as http://localhost:8000/v1; a key goes into language.api_key"
-            )
+            raise ValueError("needs an address such as http://localhost:8000/v1; a key goes into language.api_key")
         return url.rstrip("/")
 
 
@@ -170,7 +166,7 @@ class Household(BaseModel):
         if self.timezone is not None:
             return ZoneInfo(self.timezone)
         system = datetime.now().astimezone().tzinfo
-        assert system is not None  # noqa: S101 - astimezone() always sets it
+        assert system is not None
         return system
 
 
@@ -191,9 +187,7 @@ class Settings(BaseSettings):
     """The address to listen on; anything but loopback needs a token."""
     port: int = Field(default=7860, ge=0, le=65535)
     """0 takes any free port."""
-    data_dir: FilePath = Field(
-        default_factory=lambda: platformdirs.user_data_path("passfel", appauthor=False)
-    )
+    data_dir: FilePath = Field(default_factory=lambda: platformdirs.user_data_path("passfel", appauthor=False))
     token: Token | None = None
     """What a caller from another machine must show."""
     token_file: FilePath | None = None
@@ -263,9 +257,7 @@ def load(file: Path | None = None) -> Settings:
         settings = Settings(**values)
     except ValidationError as error:
         where = file or Path(FILE_NAME)
-        problems = [
-            _explain(detail, where) for detail in error.errors(include_url=False, include_input=False)
-        ]
+        problems = [_explain(detail, where) for detail in error.errors(include_url=False, include_input=False)]
     except SettingsError as error:
         problems = [f"{_PREFIX}…: {error}; set its parts one by one, such as PASSFEL_LANGUAGE__URL"]
     else:
@@ -321,9 +313,7 @@ def _unknown_variables() -> Iterator[str]:
 
 
 def _suggestion(setting: list[str], *, variable: bool) -> str:
-    known = [[group, name] for group, inside in _names().items() for name in inside] + [
-        [name] for name in _names()
-    ]
+    known = [[group, name] for group, inside in _names().items() for name in inside] + [[name] for name in _names()]
     joined = {".".join(name): name for name in known}
     close = difflib.get_close_matches(".".join(setting), joined, n=1, cutoff=0.75)
     if not close:

@@ -36,9 +36,7 @@ FAILURE_WINDOW = 60.0
 MAX_ADDRESSES = 1024
 """Addresses with failures that are remembered; the one that failed longest ago goes first."""
 
-_FORWARDING = frozenset(
-    {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
-)
+_FORWARDING = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
@@ -63,9 +61,7 @@ _WRONG_TOKEN = Verdict(HTTPStatus.UNAUTHORIZED, "This is not the assistant's tok
 _NO_TOKEN_SET = Verdict(
     HTTPStatus.FORBIDDEN, "Only this machine may talk to this assistant: it has no token set for others."
 )
-_TOO_MANY_FAILURES = Verdict(
-    HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong tokens came from here. Wait a minute."
-)
+_TOO_MANY_FAILURES = Verdict(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong tokens came from here. Wait a minute.")
 _STRANGE_HOST = Verdict(HTTPStatus.FORBIDDEN, "Use http://localhost here: this name could be another site's.")
 _OTHER_SITE = Verdict(HTTPStatus.FORBIDDEN, "Another site's page may not talk to this assistant.")
 

@@ -109,9 +109,7 @@ def create_app(
         status = "ok" if assistant.ready else "starting"
         if assistant.problem:
             status = "unavailable"
-        return JSONResponse(
-            {"status": status}, HTTPStatus.OK if status == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
-        )
+        return JSONResponse({"status": status}, HTTPStatus.OK if status == "ok" else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def turns() -> Response:
         return JSONResponse(assistant.latency.turns())
@@ -194,9 +192,7 @@ def serve(assistant: Assistant, settings: Settings, *, on_listening: Callable[[l
 def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket. Raises `CannotListen`."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address, family=family, backlog=128)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

@@ -53,9 +53,7 @@ def start(data_dir: Path, **variables: str) -> subprocess.Popen[str]:
     }
     command = [sys.executable, str(ROOT / "passfel.py"), "serve"]
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        command, env=environment | variables, stdout=pipe, stderr=pipe, text=True, cwd=data_dir
-    )
+    return subprocess.Popen(command, env=environment | variables, stdout=pipe, stderr=pipe, text=True, cwd=data_dir)
 
 
 def address_of(process: subprocess.Popen[str]) -> str:

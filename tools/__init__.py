@@ -1,0 +1,1 @@
+"""What the assistant can do besides talk: one file a provider."""

@@ -56,4 +56,4 @@ class Ducker(BaseAudioFilter):
         ramp = self._gain + np.sign(distance) * np.minimum(np.arange(1, len(samples) + 1) * step, abs(distance))
         if len(samples):
             self._gain = float(ramp[-1])
-        return (samples * ramp).astype(np.int16).tobytes()
+        return bytes((samples * ramp).astype(np.int16).tobytes())

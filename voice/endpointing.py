@@ -35,6 +35,8 @@ _BY_PROBABILITY: Final = (
     (1.00, SHORTEST),
 )
 """Smart turn's probability, and the patience for words that could be complete."""
+_PROBABILITIES: Final = [probability for probability, _ in _BY_PROBABILITY]
+_PATIENCES: Final = [seconds for _, seconds in _BY_PROBABILITY]
 
 DANGLING_PATIENCE: Final = 1.6
 FRAGMENT_PATIENCE: Final = 1.4
@@ -43,16 +45,16 @@ UNPUNCTUATED_PENALTY: Final = 0.25
 
 _DANGLING: Final = {
     "en": frozenset(
-        "a an the and or but nor with of to for from at by into than as because if my your our their its his "
-        "um uh er erm hmm every very between without plus versus".split()
+        "a an the and or but nor with of to for from at by into than as because if my your our their its "
+        "his um uh er erm hmm every very between without plus versus".split()
     ),
     "de": frozenset(
-        "und oder aber der die das den dem des ein eine einen einem einer mit von zu für bei aus nach weil wenn dass "
-        "mein meine dein deine sein ihre unser als wie äh ähm zum zur im am vom".split()
+        "und oder aber der die das den dem des ein eine einen einem einer mit von zu für bei aus nach "
+        "weil wenn dass mein meine dein deine sein ihre unser als wie äh ähm zum zur im am vom".split()
     ),
     "fr": frozenset(
-        "et ou mais le la les un une des de du avec à pour dans sur par que qui si mon ma mes ton ta tes son sa ses "
-        "euh au aux en".split()
+        "et ou mais le la les un une des de du avec à pour dans sur par que qui si mon ma mes ton ta tes "
+        "son sa ses euh au aux en".split()
     ),
     "es": frozenset(
         "y o pero el la los las un una unos unas de del con a para en por que si mi mis tu tus su sus eh al".split()
@@ -66,10 +68,11 @@ _SHORT_ANSWERS: Final = frozenset("no ok hi go on up me us it ja si sí da ne oh
 _LINKING: Final = frozenset("and so but or because though although if when while unless until since whereas".split())
 _SUBORDINATING: Final = frozenset("because though although if when while until since whereas".split())
 _VERBS: Final = frozenset(
-    "is are was were be am been isn't aren't wasn't weren't i'm you're he's she's it's we're they're that's there's "
-    "have has had do does did don't doesn't didn't can can't could couldn't will won't would wouldn't shall should may "
-    "might must want need know think say said go get got make made take took see saw come came let let's tell told ask "
-    "asked give gave put turn set play stop open close find show call remind add like love hate feel help try use".split()
+    "is are was were be am been isn't aren't wasn't weren't i'm you're he's she's it's we're they're "
+    "that's there's have has had do does did don't doesn't didn't can can't could couldn't will won't "
+    "would wouldn't shall should may might must want need know think say said go get got make made "
+    "take took see saw come came let let's tell told ask asked give gave put turn set play stop open "
+    "close find show call remind add like love hate feel help try use".split()
 )
 _WORD = re.compile(r"[^\W\d_][\w'’-]*|\d+")
 
@@ -82,7 +85,7 @@ def patience(text: str, probability: float, language: str = "en") -> float:
         probability: smart turn's, that the turn is complete.
         language: ISO 639-1 code of the text.
     """
-    wait = float(np.interp(probability, *zip(*_BY_PROBABILITY, strict=True)))
+    wait = float(np.interp(probability, _PROBABILITIES, _PATIENCES))
     words = [word.replace("’", "'") for word in _WORD.findall(text.lower())]
     if not words:
         return LONGEST

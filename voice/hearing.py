@@ -7,7 +7,7 @@ commits. The decisions are `TurnTaker`'s; this class owns the audio, the models'
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,7 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     InterimTranscriptionFrame,
     ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
     TranscriptionFrame,
     UserBackchannelFrame,
 )
@@ -200,6 +201,7 @@ class Hearing(FrameProcessor):
                 await self._on_turn(self._turn)
                 await self._push_transcript(text, language)
             case Abandon():
+                await self.push_frame(ProposedUserStoppedSpeakingFrame())
                 await self.push_frame(UserTurnAbandonedFrame())
             case Duck():
                 self._ducker.duck()
@@ -216,6 +218,7 @@ class Hearing(FrameProcessor):
         except ValueError:
             logger.debug(f"Whisper's language {language!r} has no name in Pipecat")
         await self.push_frame(frame)
+        await self.push_frame(ProposedUserStoppedSpeakingFrame())
 
     def _transcribe(self, command: Transcribe) -> None:
         if command.final:
@@ -297,7 +300,7 @@ class Hearing(FrameProcessor):
         self._pending = np.empty(0, dtype=np.float32)
         self._first_window = self._taker.now
 
-    def _own(self, work: Awaitable[None]) -> asyncio.Task[None]:
+    def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = self.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -306,4 +309,3 @@ class Hearing(FrameProcessor):
     async def _stop_tasks(self) -> None:
         for task in list(self._tasks):
             await self.cancel_task(task)
-

@@ -80,7 +80,7 @@ def without_invented_repetition(text: str, seconds: float) -> str:
 
 
 def _repeats(words: list[str], period: int) -> bool:
-    """Tell whether all words behind the first `period` repeat them; the last may be cut off, or misheard, at its end."""
+    """Tell whether all words behind the first `period` repeat them; the last may be cut off or misheard."""
     tail = words[period:]
     if any(word != words[i] for i, word in enumerate(tail[:-1])):
         return False

@@ -70,12 +70,8 @@ def whisper_model(name: str, data_dir: Path, *, fetch: bool = True) -> Path:
     repository = _WHISPER_ON_THE_HUB.get(name, name)
     if not _HUB_NAME.fullmatch(repository) or name.startswith((".", "~")):
         known = ", ".join(["tiny.en", "base", *_WHISPER_ON_THE_HUB])
-        raise ModelMissing(
-            f"no Whisper model {name}: use a folder, a name such as owner/model, or one of {known}"
-        )
-    folder = _from_hub(
-        repository, _WHISPER_FILES, data_dir / "models" / repository.replace("/", "--"), fetch=fetch
-    )
+        raise ModelMissing(f"no Whisper model {name}: use a folder, a name such as owner/model, or one of {known}")
+    folder = _from_hub(repository, _WHISPER_FILES, data_dir / "models" / repository.replace("/", "--"), fetch=fetch)
     _demand_whisper(folder)
     return folder
 
@@ -92,17 +88,11 @@ def piper_voice(name: str, data_dir: Path, *, fetch: bool = True) -> Path:
     if name.endswith(".onnx"):
         voice = Path(name).expanduser()
     elif match := _VOICE_NAME.fullmatch(name):
-        path = PurePosixPath(
-            match["family"], f"{match['family']}_{match['region']}", match["name"], match["quality"]
-        )
-        folder = _from_hub(
-            _VOICES_ON_THE_HUB, [f"{path}/{name}.onnx*"], data_dir / "models" / name, fetch=fetch
-        )
+        path = PurePosixPath(match["family"], f"{match['family']}_{match['region']}", match["name"], match["quality"])
+        folder = _from_hub(_VOICES_ON_THE_HUB, [f"{path}/{name}.onnx*"], data_dir / "models" / name, fetch=fetch)
         voice = folder / path / f"{name}.onnx"
     else:
-        raise ModelMissing(
-            f"no Piper voice {name}: use a path to an .onnx file, or a name such as en_US-joe-medium"
-        )
+        raise ModelMissing(f"no Piper voice {name}: use a path to an .onnx file, or a name such as en_US-joe-medium")
     for file in voice, voice.with_name(f"{voice.name}.json"):
         _demand(file)
     return voice
@@ -114,9 +104,7 @@ def language_model(name: str | None) -> Path:
         return _packaged(LANGUAGE_MODEL, ".gguf")
     file = Path(name).expanduser()
     if file.suffix != ".gguf":
-        raise ModelMissing(
-            f"the embedded engine needs a .gguf file, not {name}; for a server's model set language.url"
-        )
+        raise ModelMissing(f"the embedded engine needs a .gguf file, not {name}; for a server's model set language.url")
     _demand(file)
     return file
 
@@ -175,8 +163,7 @@ def _joined_base(target: Path) -> Path:
     Reading it through costs a tenth of a second and warms the cache for the engine that loads it next.
     """
     halves = [
-        _packaged(distribution, f"model.bin.part{number}")
-        for number, distribution in enumerate(BASE_PARTS, start=1)
+        _packaged(distribution, f"model.bin.part{number}") for number, distribution in enumerate(BASE_PARTS, start=1)
     ]
     with _building(target):
         model, noted = target / "model.bin", target / "model.bin.sha256"
@@ -185,9 +172,7 @@ def _joined_base(target: Path) -> Path:
         if target.exists():
             logger.warning(f"{target} is damaged: it is made anew")
             shutil.rmtree(target)
-        logger.info(
-            f"Joining the Whisper model base in {target} ({sum(h.stat().st_size for h in halves) >> 20} MB)"
-        )
+        logger.info(f"Joining the Whisper model base in {target} ({sum(h.stat().st_size for h in halves) >> 20} MB)")
         partial = _partial(target)
         partial.mkdir()
         for name in "config.json", "tokenizer.json", "vocabulary.txt":
@@ -225,9 +210,7 @@ def _from_hub(repository: str, patterns: list[str], target: Path, *, fetch: bool
     if (target / _COMPLETE).is_file():
         return target
     if not fetch:
-        raise ModelNotFetched(
-            f"{repository} is not on this machine yet: passfel serve fetches it from the hub"
-        )
+        raise ModelNotFetched(f"{repository} is not on this machine yet: passfel serve fetches it from the hub")
     # Slow to import, and needed only on the day a model is fetched. The hub's client speaks through httpx2.
     import httpx2  # noqa: PLC0415
     from huggingface_hub import snapshot_download  # noqa: PLC0415
@@ -238,9 +221,7 @@ def _from_hub(repository: str, patterns: list[str], target: Path, *, fetch: bool
         try:
             snapshot_download(repository, local_dir=target, allow_patterns=patterns)
         except HfHubHTTPError as error:
-            raise ModelMissing(
-                f"the Hugging Face hub does not give out {repository}: check its name"
-            ) from error
+            raise ModelMissing(f"the Hugging Face hub does not give out {repository}: check its name") from error
         except (LocalEntryNotFoundError, httpx2.TransportError) as error:
             raise ModelMissing(
                 f"{repository} is not on this machine and the Hugging Face hub cannot be reached: "

@@ -1,4 +1,4 @@
-"""What it means when something is heard while the assistant speaks: an interruption, a sign of listening, or nothing."""
+"""What is heard while the assistant speaks: an interruption, a sign of listening, or nothing."""
 
 from enum import Enum
 from typing import Final
@@ -19,8 +19,8 @@ class Overlap(Enum):
 
 
 BACKCHANNELS: Final = frozenset(
-    "mm mhm mmhm mmhmm mm-hm mm-hmm hm hmm hmmm uh-huh uhuh uh huh uhhuh ah oh aha yeah yep yes ok okay right sure "
-    "really wow nice great cool good i see got it ja genau gut oui d'accord sí vale".split()
+    "mm mhm mmhm mmhmm mm-hm mm-hmm hm hmm hmmm uh-huh uhuh uh huh uhhuh ah oh aha yeah yep yes ok "
+    "okay right sure really wow nice great cool good i see got it ja genau gut oui d'accord sí vale".split()
 )
 STOPPING: Final = (
     "stop", "wait", "hold on", "hang on", "cancel", "quiet", "be quiet", "shut up", "enough", "never mind", "nevermind",

@@ -27,9 +27,7 @@ async def play(file: Path) -> None:
     player = find_player()
     if player is None:
         raise CannotPlay("nothing here can play sound: install pulseaudio-utils, alsa-utils or ffmpeg")
-    process = await asyncio.create_subprocess_exec(
-        player, *_PLAYERS[player], str(file), stderr=asyncio.subprocess.PIPE
-    )
+    process = await asyncio.create_subprocess_exec(player, *_PLAYERS[player], str(file), stderr=asyncio.subprocess.PIPE)
     try:
         _, complaint = await process.communicate()
     finally:

@@ -6,7 +6,7 @@ interrupted answer is what was heard.
 """
 
 import difflib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from loguru import logger
 from pipecat.frames.frames import (
@@ -14,6 +14,7 @@ from pipecat.frames.frames import (
     EagerEndOfTurnCancelFrame,
     ErrorFrame,
     Frame,
+    InterruptionFrame,
     LLMFullResponseStartFrame,
     TTSAudioRawFrame,
     TTSTextFrame,
@@ -74,7 +75,7 @@ class Speaking(TTSService):
         elif isinstance(frame, EagerEndOfTurnCancelFrame) and self._speculative:
             self._speculative = False
             await self._start_interruption()
-            await self._handle_interruption(frame, direction)
+            await self._handle_interruption(InterruptionFrame(), direction)
         elif isinstance(frame, SpeechSpeedFrame):
             self._speed = frame.speed
         await super().process_frame(frame, direction)
@@ -104,7 +105,9 @@ class Speaking(TTSService):
         frame = TTSTextFrame(word, text_type=TextType.WORD)
         frame.will_be_spoken = True
         frame.context_id = context_id
-        frame.append_to_context = self._tts_contexts[context_id].append_to_context if context_id in self._tts_contexts else True
+        frame.append_to_context = (
+            self._tts_contexts[context_id].append_to_context if context_id in self._tts_contexts else True
+        )
         return frame
 
     async def _push_spoken_text(

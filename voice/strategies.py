@@ -1,11 +1,11 @@
 """How Pipecat's aggregator follows the turns that `Hearing` decides.
 
 Pipecat's eager strategies are written for a speech service that predicts the end of a turn and takes its prediction
-back; `Hearing` is one, with three differences: a finalized transcript is itself the end of the turn, a turn may turn
-out to hold no words, and a client may ask not to be answered, or not to be interrupted.
+back; `Hearing` is one, with two differences: a turn may turn out to hold no words, and a client may ask not to be
+answered, or not to be interrupted.
 """
 
-from pipecat.frames.frames import Frame, ProposedUserStartedSpeakingFrame, TranscriptionFrame
+from pipecat.frames.frames import EagerTranscriptionFrame, Frame, ProposedUserStartedSpeakingFrame
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_start import ExternalUserTurnStartStrategy
 from pipecat.turns.user_stop.eager_user_turn_stop_strategy import EagerUserTurnStopStrategy
@@ -35,7 +35,7 @@ class HeardTurnStart(ExternalUserTurnStartStrategy):
 
 
 class HeardTurnStop(EagerUserTurnStopStrategy):
-    """Closes a turn on its finalized transcript, and keeps what was prepared for the same words."""
+    """Closes a turn when `Hearing` does, and keeps what was prepared for the same words."""
 
     def __init__(self) -> None:
         super().__init__(speculation_timeout=SPECULATION_LIMIT)
@@ -50,17 +50,16 @@ class HeardTurnStop(EagerUserTurnStopStrategy):
                 await self.trigger_user_turn_speculation_cancelled()
             await self.trigger_user_turn_finalized()
             return ProcessFrameResult.STOP
-        result = await super().process_frame(frame)
-        if isinstance(frame, TranscriptionFrame) and frame.finalized:
-            self._user_speaking = False
-            if self._answers:
-                await self._maybe_trigger_user_turn_stopped()
-            else:
-                # The words are written down; to answer them is for the client to ask.
-                await self.trigger_user_turn_finalized(confirms_speculation=True)
-        return result
+        return await super().process_frame(frame)
 
-    async def _speculate(self, frame: Frame) -> None:
+    async def trigger_user_turn_stopped(self, *, enable_user_speaking_frames: bool | None = None) -> None:
+        """Close the turn, and have it answered unless the client wants to ask for that."""
+        if self._answers:
+            await super().trigger_user_turn_stopped(enable_user_speaking_frames=enable_user_speaking_frames)
+        else:
+            await self.trigger_user_turn_finalized(confirms_speculation=True)
+
+    async def _speculate(self, frame: EagerTranscriptionFrame) -> None:
         if self._answers:
             await super()._speculate(frame)
 

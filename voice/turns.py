@@ -144,7 +144,17 @@ class Backchannel:
 
 
 Command = (
-    StartTurn | Transcribe | PredictEnd | ShowPartial | Speculate | Withdraw | Commit | Abandon | Duck | Unduck | Backchannel
+    StartTurn
+    | Transcribe
+    | PredictEnd
+    | ShowPartial
+    | Speculate
+    | Withdraw
+    | Commit
+    | Abandon
+    | Duck
+    | Unduck
+    | Backchannel
 )
 
 

@@ -109,7 +109,8 @@ class WhisperEngine:
             raise WhisperError(f"the Whisper model in {model} is damaged or cannot be used: {error}") from error
         if language is not None and language not in self._model.supported_languages:
             raise WhisperError(
-                f"hearing.language = {language!r}: this Whisper model knows only {sorted(self._model.supported_languages)}"
+                f"hearing.language = {language!r}: this Whisper model knows only "
+                f"{', '.join(sorted(self._model.supported_languages))}"
             )
         self.language = language
         self._beam = beam
@@ -119,9 +120,7 @@ class WhisperEngine:
         self._pending = 0
         self._lock = threading.Lock()
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"whisper-{n}", daemon=True) for n in range(workers)
-        ]
+        self._threads = [threading.Thread(target=self._work, name=f"whisper-{n}", daemon=True) for n in range(workers)]
         for thread in self._threads:
             thread.start()
 

@@ -60,9 +60,7 @@ class Offer(BaseModel):
     type: Literal["offer"]
     pc_id: str | None = None
     restart_pc: bool = False
-    device: Device | None = Field(
-        default=None, validation_alias=AliasChoices("requestData", "request_data", "device")
-    )
+    device: Device | None = Field(default=None, validation_alias=AliasChoices("requestData", "request_data", "device"))
 
 
 class Answer(BaseModel):

@@ -185,9 +185,7 @@ def _load(text: str | None) -> dict[str, Any]:
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
         if "\\ud" in text.lower():
-            json.dumps(
-                data, ensure_ascii=False
-            ).encode()  # half of a surrogate pair breaks whatever stores it
+            json.dumps(data, ensure_ascii=False).encode()  # half of a surrogate pair breaks whatever stores it
     except RecursionError:
         raise RealtimeFault("The JSON is nested too deeply.", code="invalid_json") from None
     except ValueError as error:
@@ -195,9 +193,7 @@ def _load(text: str | None) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise RealtimeFault("An event is a JSON object with a `type`.", code="invalid_json")
     if len(text) > MAX_TEXT and data.get("type") != "input_audio_buffer.append":
-        raise RealtimeFault(
-            f"An event without audio has at most {MAX_TEXT} characters.", code="event_too_large"
-        )
+        raise RealtimeFault(f"An event without audio has at most {MAX_TEXT} characters.", code="event_too_large")
     if _deeper_than(data, MAX_DEPTH):
         raise RealtimeFault("The JSON is nested too deeply.", code="invalid_json")
     return data
@@ -245,9 +241,7 @@ def _refuse(data: dict[str, Any], error: ValidationError) -> NoReturn:
                 param=param,
             )
         case _:  # a union reports what each of its members expects
-            reasons = dict.fromkeys(
-                d["msg"].removeprefix("Value error, ") for d in details if _param(data, d) == param
-            )
+            reasons = dict.fromkeys(d["msg"].removeprefix("Value error, ") for d in details if _param(data, d) == param)
             message = f"Invalid value for '{param}': {', or: '.join(reasons)}."
             raise RealtimeFault(message, code="invalid_value", param=param)
 

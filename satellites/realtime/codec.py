@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from satellites.realtime import g711
 from voice.resampling import StreamResampler
 
+BYTES_PER_SECOND = {"audio/pcm": 48_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
+"""Of each format that the API has."""
+
 _RATES = {"audio/pcm": 24_000, "audio/pcmu": g711.SAMPLE_RATE, "audio/pcma": g711.SAMPLE_RATE}
 _LAWS: dict[str, g711.Law] = {"audio/pcmu": "ulaw", "audio/pcma": "alaw"}
 
@@ -17,13 +20,13 @@ class AudioDecoder:
         Hz."""
         self.encoding = encoding
         self._law = _LAWS.get(encoding)
-        self._second = _RATES[encoding] * (1 if self._law else 2)
+        self.bytes_per_second = BYTES_PER_SECOND[encoding]
         self._resampler = StreamResampler(_RATES[encoding], sample_rate)
 
     def pieces(self, audio: bytes) -> Iterator[bytes]:
         """Yield the PCM of whole samples of `audio`, at most a second at a time."""
-        for start in range(0, len(audio), self._second):
-            piece = audio[start : start + self._second]
+        for start in range(0, len(audio), self.bytes_per_second):
+            piece = audio[start : start + self.bytes_per_second]
             pcm = g711.decode(piece, self._law) if self._law else piece
             yield self._resampler.resample(pcm)
 

@@ -70,16 +70,17 @@ class Connection:
         Raises:
             ClientGone: the client did not take an event within `SEND_TIMEOUT`, or too many waited for it.
         """
-        while not (self._finished or self.gone):
-            await self._changed.wait()
-            self._changed.clear()
+        while True:
             while self._outgoing:
                 if self._backlog > MAX_BACKLOG:
                     raise ClientGone(f"it left {self._backlog} characters unread")
                 text = self._outgoing.popleft()
-                if not await self._send(text):
-                    return
+                await self._send(text)
                 self._backlog -= len(text)
+            if self._finished or self.gone:
+                return
+            await self._changed.wait()
+            self._changed.clear()
 
     def finish(self) -> None:
         """Let `write` return once everything has been sent."""
@@ -97,7 +98,9 @@ class Connection:
         except (TimeoutError, RuntimeError, OSError, WebSocketDisconnect) as error:
             logger.debug(f"The websocket could not be closed in order: {error!r}")
 
-    async def _send(self, text: str) -> bool:
+    async def _send(self, text: str) -> None:
+        if self.gone:
+            return
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._websocket.send_text(text)
@@ -106,4 +109,3 @@ class Connection:
             raise ClientGone(f"it took nothing for {SEND_TIMEOUT:.0f} s") from None
         except (WebSocketDisconnect, RuntimeError, OSError):
             self.gone = True  # `receive` says so to whoever reads
-        return not self.gone

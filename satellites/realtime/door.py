@@ -13,7 +13,7 @@ from loguru import logger
 from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
-from pipeline.caller import Caller, Capability
+from pipeline.caller import Caller, Capability, Permission
 from satellites.realtime.connection import ClientGone, Connection
 from satellites.realtime.protocol import RealtimeProtocol
 from satellites.realtime.transport import RealtimeTransport
@@ -25,6 +25,11 @@ SUBPROTOCOL = "realtime"
 
 MODEL = "passfel"
 """The model's name for a client that asks for none."""
+
+CAPABILITIES = frozenset({Capability.HEAR, Capability.SPEAK, Capability.FULL_DUPLEX, Capability.CALL_TOOLS})
+
+PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL})
+"""The application lets in only this machine and who knows the household's token: people of the house."""
 
 
 class Assistant(Protocol):
@@ -38,13 +43,8 @@ class Assistant(Protocol):
 
 def caller_of(websocket: WebSocket) -> Caller:
     """Return the caller at a websocket that nothing else is known about: a device by its address."""
-    return Caller(
-        door="realtime",
-        device=f"realtime:{websocket.client.host if websocket.client else 'unknown'}",
-        capabilities=frozenset(
-            {Capability.HEAR, Capability.SPEAK, Capability.FULL_DUPLEX, Capability.CALL_TOOLS}
-        ),
-    )
+    host = websocket.client.host if websocket.client else "unknown"
+    return Caller(door="realtime", device=f"realtime:{host}", capabilities=CAPABILITIES, permissions=PERMISSIONS)
 
 
 def mount(app: FastAPI, assistant: Assistant, identify: Callable[[WebSocket], Caller] = caller_of) -> None:

@@ -114,9 +114,7 @@ class Items:
 
     def has_call(self, call_id: str) -> bool:
         """Tell whether the conversation holds the function call `call_id`."""
-        return any(
-            item.data["type"] == "function_call" and item.data.get("call_id") == call_id for item in self
-        )
+        return any(item.data["type"] == "function_call" and item.data.get("call_id") == call_id for item in self)
 
 
 def created(source: ClientItem, item_id: str | None) -> Item:
@@ -128,9 +126,7 @@ def created(source: ClientItem, item_id: str | None) -> Item:
     data: dict[str, Any] = source.model_dump(exclude_none=True, mode="json")
     data |= {"id": item_id or new_id("item"), "object": "realtime.item", "status": "completed"}
     if data["type"] == "message" and not data["content"]:
-        raise RealtimeFault(
-            "A message has at least one part.", code="missing_required_parameter", param="item.content"
-        )
+        raise RealtimeFault("A message has at least one part.", code="missing_required_parameter", param="item.content")
     for index, part in enumerate(data.get("content", [])):
         _check_part(part, index)
     if isinstance(source, FunctionCall):
@@ -157,7 +153,8 @@ def insertion(message: Message, behind: Item | None, repeated: int) -> Amend:
     def change(messages: list[Message]) -> list[Message]:
         if behind is None:
             roles = [_role(other) for other in messages]
-            position = next((i for i, role in enumerate(roles) if role != "system"), len(messages))
+            leading = (i for i, role in enumerate(roles) if role not in {"system", "developer"})
+            position = next(leading, len(messages))
         else:
             found = _find(messages, behind, behind.text, repeated)
             position = len(messages) if found is None else found + 1
@@ -219,9 +216,7 @@ def _check_part(part: dict[str, Any], index: int) -> None:
         )
     part.pop("audio", None)
     if not isinstance(part.get("text") or part.get("transcript"), str):
-        raise RealtimeFault(
-            "This part has no text.", code="missing_required_parameter", param=f"{param}.text"
-        )
+        raise RealtimeFault("This part has no text.", code="missing_required_parameter", param=f"{param}.text")
 
 
 def _find(messages: list[Message], item: Item, text: str, repeated: int) -> int | None:

@@ -14,6 +14,7 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
 from satellites.realtime import client_events as client
 from satellites.realtime.client_events import ClientEvent, FunctionCallOutput, RealtimeFault
+from satellites.realtime.codec import BYTES_PER_SECOND
 from satellites.realtime.items import (
     Item,
     Items,
@@ -30,8 +31,6 @@ from satellites.realtime.response import Response, Usage
 from satellites.realtime.session_config import default_config, frames_between, overridden, updated
 from satellites.realtime.turns import UserTurns
 from voice.frames import ClearAudioFrame, CommitAudioFrame
-
-BYTES_PER_SECOND = {"audio/pcm": 48_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
 
 
 class RealtimeProtocol:
@@ -202,9 +201,7 @@ class RealtimeProtocol:
     def _truncate_item(self, event: client.ItemTruncate) -> None:
         item = self._items.get(event.item_id)
         if item.role != "assistant" or not item.audio_ms:
-            raise RealtimeFault(
-                "Only speech of the assistant can be truncated.", code="invalid_value", param="item_id"
-            )
+            raise RealtimeFault("Only speech of the assistant can be truncated.", code="invalid_value", param="item_id")
         if event.audio_end_ms > item.audio_ms:
             raise RealtimeFault(
                 f"Its audio is only {item.audio_ms:.0f} ms long.", code="invalid_value", param="audio_end_ms"

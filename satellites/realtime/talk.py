@@ -190,15 +190,11 @@ def waterfall(record: dict[str, Any]) -> list[str]:
         lines.append(f"{STAGES[stage]:15} {bar[: BAR + 1]:{BAR + 1}} {moment:6.3f} s")
         previous = at
     if record["speculation"]["used"]:
-        lines.append(
-            f"prepared while the person might go on: {record['speculation']['saved'] or 0.0:.3f} s saved"
-        )
+        lines.append(f"prepared while the person might go on: {record['speculation']['saved'] or 0.0:.3f} s saved")
     return lines
 
 
-async def talk(
-    files: Sequence[Path], *, server: str, token: str | None, on_turn: Callable[[Report], None]
-) -> bytes:
+async def talk(files: Sequence[Path], *, server: str, token: str | None, on_turn: Callable[[Report], None]) -> bytes:
     """Speak recordings to the assistant at `server` (http://host:port), one turn each, in one conversation.
 
     Every turn is reported as it ends. Returns the answers, 16-bit mono PCM at `RATE`, a pause between them.
@@ -206,9 +202,7 @@ async def talk(
     """
     utterances = [(file, recordings.read(file, RATE)) for file in files]
     answers = bytearray()
-    client = httpx.AsyncClient(
-        base_url=server, headers=_authorization(token), trust_env=False, timeout=CONNECT_TIMEOUT
-    )
+    client = httpx.AsyncClient(base_url=server, headers=_authorization(token), trust_env=False, timeout=CONNECT_TIMEOUT)
     try:
         async with client, _connected(server, token) as websocket, asyncio.TaskGroup() as group:
             call = Call(websocket)
@@ -217,9 +211,7 @@ async def talk(
                 before = await _latency_records(client)
                 turn, ended = await call.take_turn(samples)
                 after = await _latency_records(client)
-                records = [
-                    record for record in after if record["id"] not in {known["id"] for known in before}
-                ]
+                records = [record for record in after if record["id"] not in {known["id"] for known in before}]
                 first_sound = (turn.first_sound or ended) - ended
                 on_turn(Report(file, " ".join(turn.heard), " ".join(turn.answered), first_sound, records))
                 answers += turn.audio + bytes(2 * round(BREATH * RATE))

@@ -67,9 +67,12 @@ INPUT_RATE = 16_000
 OUTPUT_RATE = 24_000
 """Hz; the API's own."""
 
-INPUT_FRAME = INPUT_RATE * 2 * 32 // 1000
-"""Bytes of a frame of input: 32 ms, one window of the voice activity detector, so none waits for the next
-frame."""
+INPUT_BATCH = 0.032
+"""Seconds of audio that are passed on together: one window of the voice activity detector. Clients send
+pieces as short as 10 ms, and each would cost as much."""
+
+INPUT_FRAME = INPUT_RATE * 2 * 64 // 1000
+"""Bytes of the longest frame of input, 64 ms, so that a turn is noticed within a long recording."""
 
 MAX_AHEAD = 300.0
 """Seconds of audio that a client may send beyond the time that has passed, as for a file; then it is made to
@@ -221,7 +224,7 @@ class RealtimeInput(BaseInputTransport):
         self._protocol = protocol
         self._reader: asyncio.Task[None] | None = None
         self._decoder: AudioDecoder | None = None
-        self._pending = bytearray()
+        self._unheard = bytearray()
         self._began = 0.0
         self._seconds = 0.0
         self._speech_started_ago = 0.0
@@ -262,24 +265,28 @@ class RealtimeInput(BaseInputTransport):
         """Let the conversation hear audio of the client; makes a client wait that is `MAX_AHEAD`."""
         if self._decoder is None or self._decoder.encoding != encoding:
             self._decoder = AudioDecoder(encoding, INPUT_RATE)
-            self._pending.clear()
-        for piece in self._decoder.pieces(audio):
-            self._pending += piece
-            whole = len(self._pending) - len(self._pending) % INPUT_FRAME
-            for start in range(0, whole, INPUT_FRAME):
-                frame = bytes(self._pending[start : start + INPUT_FRAME])
-                await self.push_audio_frame(InputAudioRawFrame(frame, INPUT_RATE, 1))
-            del self._pending[:whole]
-            self._seconds += len(piece) / (INPUT_RATE * 2)
-            ahead = self._seconds - (time.monotonic() - self._began) - MAX_AHEAD
-            await asyncio.sleep(max(0.0, ahead))
+            self._unheard.clear()
+        self._unheard += audio
+        if len(self._unheard) >= self._decoder.bytes_per_second * INPUT_BATCH:
+            await self._push_heard(self._decoder)
 
     async def flush(self) -> None:
-        """Push what does not fill a frame, and wait until all audio is on its way."""
-        if self._pending:
-            await self.push_audio_frame(InputAudioRawFrame(bytes(self._pending), INPUT_RATE, 1))
-            self._pending.clear()
+        """Push what is left of the client's audio, and wait until all of it is on its way."""
+        if self._decoder is not None:
+            await self._push_heard(self._decoder)
         await self._audio_in_queue.join()
+
+    async def _push_heard(self, decoder: AudioDecoder) -> None:
+        audio = bytes(self._unheard)
+        self._unheard.clear()
+        for piece in decoder.pieces(audio):
+            for start in range(0, len(piece), INPUT_FRAME):
+                frame = InputAudioRawFrame(piece[start : start + INPUT_FRAME], INPUT_RATE, 1)
+                await self.push_audio_frame(frame)
+            self._seconds += len(piece) / (INPUT_RATE * 2)
+            ahead = self._seconds - (time.monotonic() - self._began) - MAX_AHEAD
+            if ahead > 0 or len(piece) > 10 * INPUT_FRAME:  # a long recording lets others have their turn
+                await asyncio.sleep(max(0.0, ahead))
 
     def _follow(self, frame: Frame) -> None:
         match frame:

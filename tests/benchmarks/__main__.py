@@ -10,8 +10,9 @@ from pathlib import Path
 
 from faster_whisper import WhisperModel
 
+from pipeline import settings
+from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.prompt import PERSONA
-from pipeline.settings import Settings
 from tests.benchmarks import accuracy, barge_in, latency, load, pauses, report
 from tests.benchmarks.recordings import Corpus, corpus, paused_sentences
 from tests.benchmarks.servers import LanguageServer, Passfel, Plain, Side
@@ -39,15 +40,11 @@ QUICK = Extent(1, 2, 1, 1, 2, 5)
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, help="folder for bench.md and bench.json (default: in the data directory)"
-    )
+    parser.add_argument("--out", type=Path, help="folder for bench.md and bench.json (default: in the data directory)")
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=MEASURES, metavar="MEASURE")
     parser.add_argument("--side", choices=("pipecat", "passfel"), help="measure one side only")
     parser.add_argument("--quick", action="store_true", help="a first impression in under three minutes")
-    parser.add_argument(
-        "--language-url", help="an OpenAI-compatible server to ask instead of the embedded one"
-    )
+    parser.add_argument("--language-url", help="an OpenAI-compatible server to ask instead of the embedded one")
     parser.add_argument("--language-model", default="default", help="the model's name there")
     return parser.parse_args()
 
@@ -58,14 +55,12 @@ async def language_server(url: str | None, model: str) -> AsyncIterator[Language
     if url is not None:
         yield LanguageServer(url, "none", model)
         return
-    from pipeline.embedded import EmbeddedLanguageEngine
-
     engine = EmbeddedLanguageEngine(language_model(None))
     endpoint = await engine.start()
     try:
-        yield LanguageServer(endpoint.url, endpoint.api_key or "none", endpoint.model)
+        yield LanguageServer(endpoint.url, endpoint.api_key, endpoint.model)
     finally:
-        await engine.close()
+        await engine.stop()
 
 
 async def measure(chosen: argparse.Namespace, folder: Path) -> report.Report:
@@ -132,7 +127,7 @@ def add(result: report.Report, name: str, text: str, figures: object) -> None:
 def main() -> None:
     """Measure, print and write the report."""
     chosen = arguments()
-    folder = chosen.out or Settings().data_dir / "bench"
+    folder = chosen.out or settings.load().data_dir / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     result = asyncio.run(measure(chosen, folder))
     result.write(folder)

@@ -176,9 +176,7 @@ class Caller(ABC):
 async def calling(caller: AnyCaller) -> AsyncIterator[AnyCaller]:
     """Call, stream the microphone and listen until the context is left."""
     async with (
-        connect(
-            caller.url, open_timeout=OPEN_TIMEOUT, close_timeout=2, max_size=None, compression=None
-        ) as websocket,
+        connect(caller.url, open_timeout=OPEN_TIMEOUT, close_timeout=2, max_size=None, compression=None) as websocket,
         asyncio.TaskGroup() as group,
     ):
         await caller.connected(websocket)

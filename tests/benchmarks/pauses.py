@@ -8,9 +8,7 @@ from tests.benchmarks.servers import Side
 from tests.benchmarks.turns import Turn
 
 
-async def measure(
-    sides: Sequence[Side], spoken: Corpus, sentences: Sequence[Recording], rounds: int
-) -> list[Turn]:
+async def measure(sides: Sequence[Side], spoken: Corpus, sentences: Sequence[Recording], rounds: int) -> list[Turn]:
     """Speak sentences with a pause inside to both sides, alternating in `rounds` parts."""
     turns: list[Turn] = []
     for n in range(rounds):

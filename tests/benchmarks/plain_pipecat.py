@@ -64,9 +64,7 @@ async def run_bot(websocket: WebSocket, services: Services) -> None:
     llm = OpenAILLMService(
         api_key=services.language_key,
         base_url=services.language_url,
-        settings=OpenAILLMService.Settings(
-            model=services.language_model, system_instruction=services.persona
-        ),
+        settings=OpenAILLMService.Settings(model=services.language_model, system_instruction=services.persona),
     )
     tts = PiperTTSService(
         download_dir=services.voice.parent,
@@ -76,9 +74,7 @@ async def run_bot(websocket: WebSocket, services: Services) -> None:
         LLMContext(),
         user_params=LLMUserAggregatorParams(vad_analyzer=SileroVADAnalyzer()),
     )
-    pipeline = Pipeline(
-        [transport.input(), stt, user_aggregator, llm, tts, transport.output(), assistant_aggregator]
-    )
+    pipeline = Pipeline([transport.input(), stt, user_aggregator, llm, tts, transport.output(), assistant_aggregator])
     worker = PipelineWorker(pipeline, params=PipelineParams(enable_metrics=True, enable_usage_metrics=True))
 
     @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]

@@ -95,8 +95,7 @@ class Playback:
     def level(self, at: float, seconds: float = WINDOW) -> float:
         """Return the level in dBFS of what is played from `at` on; -120 is silence."""
         total = sum(
-            float(np.sum(part.astype(np.float64) ** 2)) / rate
-            for part, rate in self._between(at, at + seconds)
+            float(np.sum(part.astype(np.float64) ** 2)) / rate for part, rate in self._between(at, at + seconds)
         )
         return float(10 * np.log10(total / seconds + 1e-12))
 

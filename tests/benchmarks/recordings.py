@@ -61,9 +61,7 @@ class Recording:
     """Values that an order must be heard to hold."""
 
     @classmethod
-    def of(
-        cls, name: str, samples: Samples, words: str | None = None, slots: tuple[str, ...] = ()
-    ) -> "Recording":
+    def of(cls, name: str, samples: Samples, words: str | None = None, slots: tuple[str, ...] = ()) -> "Recording":
         """Find the speech in `samples` and keep it with `MARGIN` seconds of what is around it."""
         speech = speech_span(samples)
         start = max(round((speech.start - MARGIN) * SAMPLE_RATE), 0)
@@ -114,9 +112,7 @@ def corpus() -> Corpus:
     """Load the recordings of people beside the repository, or let Piper speak stand-ins."""
     if SHARED_AUDIO.is_dir():
         return Corpus(tuple(_real_sentences()), tuple(_real_orders()), real=True)
-    sentences = tuple(
-        Recording.of(name, spoken_by_piper(words), words) for name, words in STAND_IN_SENTENCES.items()
-    )
+    sentences = tuple(Recording.of(name, spoken_by_piper(words), words) for name, words in STAND_IN_SENTENCES.items())
     orders = tuple(
         Recording.of(f"order-{name}", spoken_by_piper(words), slots=slots)
         for name, (words, slots) in STAND_IN_ORDERS.items()
@@ -165,9 +161,7 @@ def pause_place(words: list[Word]) -> Word | None:
     and the last two are left alone.
     """
     inviting = [
-        word
-        for word in words[1:-2]
-        if word.text.endswith(",") or word.text.lower().strip(".,?!") in PAUSE_AFTER
+        word for word in words[1:-2] if word.text.endswith(",") or word.text.lower().strip(".,?!") in PAUSE_AFTER
     ]
     middle = (words[0].start + words[-1].end) / 2 if words else 0.0
     return min(inviting, key=lambda word: abs(word.end - middle), default=None)
@@ -186,9 +180,7 @@ def paused(recording: Recording, words: list[Word], seed: int) -> Recording | No
     at = (first + int(np.argmin(levels(recording.samples)[first : first + 20]))) * FRAME / SAMPLE_RATE
     name = f"{recording.name}, {seconds:.1f} s after “{word.text}”"
     speech = replace(recording.speech, end=recording.speech.end + seconds)
-    return replace(
-        recording, name=name, samples=with_pause(recording.samples, at, seconds, seed), speech=speech
-    )
+    return replace(recording, name=name, samples=with_pause(recording.samples, at, seconds, seed), speech=speech)
 
 
 def paused_sentences(spoken: Corpus, model: WhisperModel, count: int = 20) -> list[Recording]:

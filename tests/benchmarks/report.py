@@ -48,9 +48,7 @@ class Report:
 def machine() -> dict[str, Any]:
     """Return what the figures depend on: processor, cores, load, memory, time."""
     processor = Path("/proc/cpuinfo").read_text()
-    model = next(
-        (line.split(":")[1].strip() for line in processor.splitlines() if line.startswith("model name")), ""
-    )
+    model = next((line.split(":")[1].strip() for line in processor.splitlines() if line.startswith("model name")), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": model or platform.machine(),
@@ -64,9 +62,7 @@ def machine() -> dict[str, Any]:
 
 def heading(facts: dict[str, Any], *, real: bool) -> str:
     """Return the title and the machine's facts."""
-    voices = (
-        "recordings of people" if real else "stand-ins spoken by Piper, because ../shared/audio is missing"
-    )
+    voices = "recordings of people" if real else "stand-ins spoken by Piper, because ../shared/audio is missing"
     return (
         f"# PASSFEL beside plain Pipecat\n\n{facts['processor']}, {facts['cores']} cores, "
         f"{facts['memory_gib']} GiB; load {facts['load'][0]} at the start; "
@@ -83,9 +79,7 @@ def latency(turns: Sequence[Turn]) -> str:
     if ours and plain:
         ratio = bootstrap_ratio_of_medians(ours, plain)
         medians = f"{ratio.estimate:.2f} ({ratio.low:.2f}–{ratio.high:.2f})"
-        rows.append(
-            ["ratio", "", medians, f"{one.p90 / other.p90:.2f}", f"{one.p95 / other.p95:.2f}", "", ""]
-        )
+        rows.append(["ratio", "", medians, f"{one.p90 / other.p90:.2f}", f"{one.p95 / other.p95:.2f}", "", ""])
     return _section(
         "Latency: end of speech to first audible sample, seconds",
         ["", "turns", "median", "p90", "p95", "cut off", f"no answer in {ANSWER_LIMIT:.0f} s"],

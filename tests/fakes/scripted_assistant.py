@@ -206,9 +206,7 @@ class ScriptedAssistant:
             self.context,
             user_params=LLMUserAggregatorParams(user_turn_strategies=ExternalUserTurnStrategies()),
         )
-        pipeline = Pipeline(
-            [transport.input(), self.ears, user, self.mind, Voice(), transport.output(), assistant]
-        )
+        pipeline = Pipeline([transport.input(), self.ears, user, self.mind, Voice(), transport.output(), assistant])
         self.worker = PipelineWorker(
             pipeline,
             params=PipelineParams(enable_metrics=True, enable_usage_metrics=True),
@@ -228,4 +226,3 @@ class ScriptedAssistant:
     async def push(self, *frames: Frame) -> None:
         """Push frames into the conversation from outside, such as a timer's announcement."""
         await self.worker.queue_frames(list(frames))
-

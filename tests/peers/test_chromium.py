@@ -52,13 +52,18 @@ async def healthy(process: asyncio.subprocess.Process, address: str, log: Path) 
     async with httpx.AsyncClient(base_url=address) as http, asyncio.timeout(START_SECONDS):
         while True:
             if process.returncode is not None:
-                pytest.fail(f"passfel serve ended with {process.returncode}:\n{log.read_text()[-3000:]}")
+                pytest.fail(f"passfel serve ended with {process.returncode}:\n{tail(log)}")
             try:
                 if (await http.get("/healthz")).status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
                 pass
             await asyncio.sleep(0.2)
+
+
+def tail(log: Path) -> str:
+    """Return the end of a log."""
+    return log.read_text()[-3000:]
 
 
 async def sounds(page: Page) -> None:

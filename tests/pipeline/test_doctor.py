@@ -114,8 +114,6 @@ def test_a_language_server_that_is_not_there_is_wrong(tmp_path, free_port):
     assert "does not answer" in found["language server"].detail
 
 
-@pytest.mark.parametrize(
-    ("of_bytes", "text"), [(0, "0 MB"), (145_217_532, "145 MB"), (2_500_000_000, "2.5 GB")]
-)
+@pytest.mark.parametrize(("of_bytes", "text"), [(0, "0 MB"), (145_217_532, "145 MB"), (2_500_000_000, "2.5 GB")])
 def test_sizes_are_written_as_people_read_them(of_bytes, text):
     assert size(of_bytes) == text

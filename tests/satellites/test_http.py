@@ -201,9 +201,7 @@ async def test_this_machine_is_reached_by_its_own_names(open_here, host):
         assert (await client.get("/")).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:7860", "localhost.evil.example", "192.168.1.5:7860"]
-)
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "localhost.evil.example", "192.168.1.5:7860"])
 async def test_a_rebound_name_is_refused(open_here, host):
     async with caller(open_here, host=host) as client:
         assert (await client.get("/")).status_code == 403
@@ -258,9 +256,7 @@ async def test_a_browser_logs_in_by_the_form_once(gated):
 
 async def test_another_sites_page_cannot_log_a_browser_in(gated):
     async with caller(gated, ELSEWHERE) as client:
-        refused = await client.post(
-            "/login", data={"token": TOKEN}, headers={"Origin": "http://evil.example"}
-        )
+        refused = await client.post("/login", data={"token": TOKEN}, headers={"Origin": "http://evil.example"})
         assert refused.status_code == 403
 
 
@@ -359,9 +355,7 @@ PROXY = {"X-Forwarded-For": "192.0.2.7"}
     ],
 )
 async def test_a_websocket_comes_in_by_place_bearer_or_subprotocol(address, headers, subprotocols):
-    async with websockets.connect(
-        f"ws://{address}/ws", additional_headers=headers, subprotocols=subprotocols
-    ) as ws:
+    async with websockets.connect(f"ws://{address}/ws", additional_headers=headers, subprotocols=subprotocols) as ws:
         assert await ws.recv() == "welcome"
         assert ws.subprotocol == ("realtime" if subprotocols else None)
 

@@ -81,9 +81,7 @@ def test_what_a_power_cut_left_does_not_stand_in_the_way(tmp_path):
 
 def test_two_starts_at_once_join_base_without_harm(tmp_path):
     found: list[Path] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(whisper_model("base", tmp_path))) for _ in range(2)
-    ]
+    threads = [threading.Thread(target=lambda: found.append(whisper_model("base", tmp_path))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

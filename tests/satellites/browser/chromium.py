@@ -63,16 +63,13 @@ async def browser(
 
 
 def contacted(network_log: Path) -> set[str]:
-    """List the hosts that Chromium asked for or resolved, by its own log; complete once it was closed."""
-    hosts = set()
-    for event in json.loads(network_log.read_text())["events"]:
-        parameters = event.get("params", {})
-        for name in ("url", "host"):
-            value = str(parameters.get(name, ""))
-            found = urlsplit(value if "//" in value else f"//{value}")
-            if found.hostname and found.scheme in ("", "http", "https", "ws", "wss"):
-                hosts.add(found.hostname)
-    return hosts
+    """List the hosts that the page asked for, by Chromium's own log, which is complete once it was closed.
+
+    What Chromium asks for by itself, such as its updates, has no page as its initiator and is left out.
+    """
+    events = json.loads(network_log.read_text())["events"]
+    requests = [event["params"] for event in events if "initiator" in event.get("params", {})]
+    return {urlsplit(request["url"]).hostname or "" for request in requests if request["initiator"].startswith("http")}
 
 
 class Visit:
@@ -129,10 +126,7 @@ def synthesize(text: str) -> NDArray[np.float32]:
 
 def write_microphone(path: Path, parts: Iterator[NDArray[np.float32] | float]) -> Path:
     """Write what the microphone shall hear: samples, and pauses in seconds."""
-    samples = [
-        np.zeros(int(part * MICROPHONE_RATE), np.float32) if isinstance(part, float) else part
-        for part in parts
-    ]
+    samples = [np.zeros(int(part * MICROPHONE_RATE), np.float32) if isinstance(part, float) else part for part in parts]
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

@@ -22,9 +22,7 @@ def test_the_page_names_no_server_but_its_own():
     for file in STATIC.iterdir():
         if file.suffix == ".txt":
             continue
-        found = set(
-            re.findall(r"""(?:https?|wss?|stuns?|turns?)://[^\s"'`<>)]+|stuns?:[\w.]+""", file.read_text())
-        )
+        found = set(re.findall(r"""(?:https?|wss?|stuns?|turns?)://[^\s"'`<>)]+|stuns?:[\w.]+""", file.read_text()))
         assert found <= HARMLESS, file.name
 
 

@@ -112,9 +112,7 @@ async def test_the_page_is_revalidated_and_not_sent_again(serve: Serve):
 
 
 @pytest.mark.parametrize("offer", BROKEN_OFFERS.values(), ids=BROKEN_OFFERS)
-async def test_an_offer_that_cannot_be_used_is_refused_with_a_reason(
-    serve: Serve, offer: dict[str, Any] | bytes
-):
+async def test_an_offer_that_cannot_be_used_is_refused_with_a_reason(serve: Serve, offer: dict[str, Any] | bytes):
     assistant = ScriptedAssistant()
     async with serve(assistant) as address, client(address) as http:
         if isinstance(offer, bytes):
@@ -173,9 +171,7 @@ async def test_only_so_many_conversations_are_held_at_once(serve: Serve):
     async with serve(assistant) as address, client(address) as http:
         peer = RTCPeerConnection()
         offer = await make_offer(peer)
-        statuses = [
-            (await http.post("/api/offer", json=offer)).status_code for _ in range(door.MAX_CONVERSATIONS + 1)
-        ]
+        statuses = [(await http.post("/api/offer", json=offer)).status_code for _ in range(door.MAX_CONVERSATIONS + 1)]
         assert statuses == [200] * door.MAX_CONVERSATIONS + [429]
         await peer.close()
 

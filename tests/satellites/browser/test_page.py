@@ -63,12 +63,26 @@ async def test_a_spoken_question_is_answered_aloud_and_in_writing(serve: Serve, 
     assert re.fullmatch(r"browser-[0-9a-f]{16}", caller.device)
 
 
+RECORD_ICE_SERVERS = """
+  window.iceServers = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(configuration) {
+      super(configuration);
+      window.iceServers.push(configuration?.iceServers ?? []);
+    }
+  };
+"""
+
+
 async def test_nobody_but_the_house_is_contacted(serve: Serve, question: Path, tmp_path: Path):
     log = tmp_path / "network.json"
     async with serve(ScriptedAssistant()) as address, browser(question, network_log=log) as running:
-        page = await visit(running, address)
+        page = Visit(await running.new_page())
+        await page.page.add_init_script(RECORD_ICE_SERVERS)
+        await page.page.goto(address)
         await page.page.click("#talk")
         await page.state("speaking")
+        assert await page.page.evaluate("window.iceServers") == [[]]
     assert contacted(log) == {"127.0.0.1"}
 
 

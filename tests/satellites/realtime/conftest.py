@@ -1,6 +1,7 @@
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -23,16 +24,17 @@ class Server:
         return f"ws://127.0.0.1:{self.port}/v1"
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
+@asynccontextmanager
+async def serving(ping: float | None = None) -> AsyncIterator[Server]:
+    """Serve on loopback; `ping` is the seconds between pings, and for their answers."""
     assistant = ScriptedAssistant()
     app = FastAPI()
     mount(app, assistant)
     with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)  # so that a stall is soon felt
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(
-            app, log_level="warning", lifespan="off", ws_ping_interval=0.5, ws_ping_timeout=0.5
-        )
+        listener.listen()
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", ws_ping_interval=ping, ws_ping_timeout=ping)
         running = uvicorn.Server(config)
         task = asyncio.create_task(running.serve([listener]))
         try:
@@ -40,3 +42,14 @@ async def server() -> AsyncIterator[Server]:
         finally:
             running.should_exit = True
             await task
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def pinging_server() -> Callable[[float], AbstractAsyncContextManager[Server]]:
+    return serving

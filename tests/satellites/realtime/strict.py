@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 _ADAPTER = TypeAdapter(RealtimeServerEvent)
 
 _SESSION_FIELDS = {"id", "object", "expires_at"}
-"""OpenAI sends these with a session, and `RealtimeSessionCreateResponse` has them; the events' own type has not."""
+"""OpenAI sends these, and `RealtimeSessionCreateResponse` has them; the type of the events' session has not."""
 
 
 def check(event: dict[str, Any]) -> dict[str, Any]:

@@ -449,7 +449,10 @@ def test_an_item_can_be_put_behind_another(session):
     session.send("conversation.item.create", item=user_text("three", id="c"))
     events = session.send("conversation.item.create", item=user_text("two"), previous_item_id="a")
     assert events[0]["previous_item_id"] == "a"
-    context = [{"role": "system", "content": "p"}, *({"role": "user", "content": t} for t in ("one", "three"))]
+    context = [
+        {"role": "system", "content": "p"},
+        *({"role": "user", "content": t} for t in ("one", "three")),
+    ]
     assert [m["content"] for m in amended(session, context)] == ["p", "one", "two", "three"]
     events = session.send("conversation.item.create", item=user_text("zero"), previous_item_id="root")
     assert events[0]["previous_item_id"] is None
@@ -468,9 +471,7 @@ def test_a_deleted_item_leaves_the_context(session):
 
 def test_truncation_keeps_what_was_heard(session):
     item = only(session.answer("one", "two", "three", "four"), "response.output_item.done")["item"]
-    (truncated,) = session.send(
-        "conversation.item.truncate", item_id=item["id"], content_index=0, audio_end_ms=250
-    )
+    (truncated,) = session.send("conversation.item.truncate", item_id=item["id"], content_index=0, audio_end_ms=250)
     assert truncated["audio_end_ms"] == 250
     context = [{"role": "assistant", "content": "one two three four"}, {"role": "user", "content": "stop"}]
     assert amended(session, context)[0]["content"] == "one two"
@@ -539,7 +540,11 @@ def test_deleting_a_call_takes_its_output_along(session):
         ('{"type": "response.create", "event_id": 5}', "invalid_value", "event_id"),
         ('{"type": "response.create", "respones": {}}', "unknown_parameter", "respones"),
         ('{"type": "response.create", "response": {"voice": "x"}}', "unknown_parameter", "response.voice"),
-        ('{"type": "response.create", "response": {"conversation": "none"}}', "unsupported", "response.conversation"),
+        (
+            '{"type": "response.create", "response": {"conversation": "none"}}',
+            "unsupported",
+            "response.conversation",
+        ),
         ('{"type": "response.create", "response": {"input": []}}', "unsupported", "response.input"),
         ('{"type": "input_audio_buffer.append"}', "missing_required_parameter", "audio"),
         ('{"type": "input_audio_buffer.append", "audio": "äöü"}', "invalid_value", "audio"),

@@ -124,7 +124,10 @@ def test_settings_that_change_nothing_here_are_accepted(session):
         ({"audio": {"output": {"speed": 2}}}, "session.audio.output.speed"),
         ({"audio": {"output": {"speed": "fast"}}}, "session.audio.output.speed"),
         ({"audio": {"input": {"format": {"type": "audio/mp3"}}}}, "session.audio.input.format.type"),
-        ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}}, "session.audio.input.format.rate"),
+        (
+            {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}},
+            "session.audio.input.format.rate",
+        ),
         (
             {"audio": {"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": -1}}}},
             "session.audio.input.turn_detection.silence_duration_ms",

@@ -72,7 +72,8 @@ function draw(): void {
   document.body.dataset["state"] = state;
   document.body.toggleAttribute("data-silent", silent);
   let [first, second] = WORDS[state];
-  if (silent) [first, second] = hasMicrophone ? ["Muted", "tap to end"] : ["Connected", "tap to talk"];
+  if (silent) first = hasMicrophone ? "Muted" : "Connected";
+  if (session.live && !hasMicrophone) second = state === "connecting" ? "" : "tap to talk";
   if (what) what.textContent = first;
   if (hint) hint.textContent = second;
   const starts = !session.live || !hasMicrophone;

@@ -1,0 +1,80 @@
+"""The program of the embedded language model's process: llama.cpp behind its OpenAI-compatible HTTP server.
+
+`pipeline.embedded` starts it by its path, in a process of its own, so that a crash of native code takes no
+conversation with it. It imports nothing of ours. Protocol: the bearer key comes in the environment as
+`LLAMA_API_KEY`; once requests are served, one line of JSON, `{"port": 40123}`, goes to standard output; logs go
+to standard error. It ends when standard input does, which is when its parent ends, however that came about.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import xllamacpp
+
+# Beside long prompts, the others' answers halt for one batch at a time: a quarter of a second or so on one core.
+_BATCH_TOKENS = 256
+# Conversations that had to leave their slot wait here: about 5,000 tokens of SmolLM2-135M.
+_PARKED_MIB = 128
+
+
+def main() -> None:
+    """Serve until standard input ends. SIGTERM ends it at once, for there is nothing to save."""
+    options = _options()
+    # Native code prints what it likes to standard output; only the ready line may reach the parent.
+    ready = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    try:
+        server = xllamacpp.Server(_parameters(options))
+    except RuntimeError as error:
+        sys.exit(str(error))
+    port = int(server.listening_address.rpartition(":")[2])
+    with os.fdopen(ready, "w") as stream:
+        print(json.dumps({"port": port}), file=stream)
+    sys.stdin.buffer.read()
+    # Skips native clean-up, which would wait for answers that nobody reads any more.
+    os._exit(0)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Serve a GGUF model on the loopback address.")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--template", type=Path, required=True, help="chat template, in Jinja")
+    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--context", type=int, default=8192, help="tokens that all conversations share")
+    parser.add_argument("--slots", type=int, default=4, help="conversations answered at the same time")
+    return parser.parse_args()
+
+
+def _parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(options.model)
+    parameters.model_alias = {options.model.stem}
+    parameters.chat_template = options.template.read_text(encoding="utf-8")
+    parameters.port = options.port
+    parameters.api_keys = [os.environ.pop("LLAMA_API_KEY")]
+    parameters.cors_origins = ""
+    parameters.cors_credentials = False
+    parameters.ui = False
+    parameters.endpoint_slots = False
+    # Unlike /health, this answers through the queue of the thread that computes, so it shows when that hangs.
+    parameters.endpoint_metrics = True
+    for cpu in parameters.cpuparams, parameters.cpuparams_batch:
+        cpu.n_threads = options.threads
+    # Measuring what fits would load the model twice.
+    parameters.fit_params = False
+    parameters.n_ctx = options.context
+    parameters.n_parallel = options.slots
+    # One pool: a lone conversation may fill it, and idle ones keep their prefix until the room is needed.
+    parameters.kv_unified = True
+    parameters.cache_idle_slots = False
+    parameters.cache_ram_mib = _PARKED_MIB
+    parameters.n_batch = parameters.n_ubatch = _BATCH_TOKENS
+    return parameters
+
+
+if __name__ == "__main__":
+    main()
