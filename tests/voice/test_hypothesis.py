@@ -1,0 +1,54 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voice.hypothesis import Hypothesis, is_invented, strip_annotations, without_invented_repetition
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "kept"),
+    [
+        ("Turn on the lamp. Turn on the lamp. Turn on the", 1.9, "Turn on the lamp."),
+        ("What time is it? What time is it? What time", 1.6, "What time is it?"),
+        ("turn on the lamp turn on the lamp turn on", 1.9, "turn on the lamp"),
+        ("Brew a mocha with milk. Brew a mocha with sk", 3.0, "Brew a mocha with milk."),
+        ("Get me a Get me a Get me a Get", 0.8, "Get me a"),
+    ],
+)
+def test_a_sentence_that_the_decoder_says_again_is_cut_off(text: str, seconds: float, kept: str) -> None:
+    assert without_invented_repetition(text, seconds) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Play it again, play it again.", 3.0),
+        ("No, no.", 1.2),
+        ("What time is it?", 1.6),
+        ("Very very good.", 1.5),
+        ("", 1.0),
+    ],
+)
+def test_what_a_person_says_twice_is_kept(text: str, seconds: float) -> None:
+    assert without_invented_repetition(text, seconds) == text
+
+
+@given(st.text(), st.floats(0.1, 30))
+def test_cutting_keeps_a_beginning_of_the_words(text: str, seconds: float) -> None:
+    kept = without_invented_repetition(text, seconds)
+    assert kept == text or text.split()[: len(kept.split())] == kept.split()
+
+
+def test_captions_of_sounds_are_removed() -> None:
+    assert strip_annotations("[Music] Good morning (coughs) *sighs* ♪") == "Good morning"
+
+
+@pytest.mark.parametrize("text", ["Thank you.", "Thanks for watching!", "you", "", "...", "Bye."])
+def test_what_whisper_writes_over_silence_is_known(text: str) -> None:
+    assert is_invented(text)
+
+
+def test_a_sentence_spoken_impossibly_fast_is_decoded_again() -> None:
+    assert Hypothesis("one two three four five six seven eight nine ten", -0.1, 0.0).looks_wrong(1.0)
+    assert not Hypothesis("what time is it", -0.1, 0.0).looks_wrong(1.6)
+    assert Hypothesis("what time is it", -1.2, 0.0).looks_wrong(1.6)

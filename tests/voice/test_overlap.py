@@ -1,0 +1,41 @@
+import pytest
+
+from voice.overlap import Overlap, is_echo, judge_overlap
+from voice.whisper import Transcript
+
+SAID = "the capital of france is paris and it lies on the seine".split()
+
+
+def heard(text: str, log_probability: float = -0.2) -> Transcript:
+    return Transcript(text, "en", log_probability, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("text", ["Mm-hm.", "Uh-huh.", "Yeah.", "Okay, right.", "I see."])
+def test_a_sign_of_listening_is_no_interruption(text: str) -> None:
+    assert judge_overlap(heard(text), SAID, final=True) is Overlap.BACKCHANNEL
+
+
+@pytest.mark.parametrize("text", ["Stop.", "Wait, what?", "No no, I meant London.", "What about the weather?", "Hold on."])
+def test_words_that_mean_something_interrupt(text: str) -> None:
+    assert judge_overlap(heard(text), SAID, final=True) is Overlap.INTERRUPTION
+
+
+@pytest.mark.parametrize("text", ["", "Thank you.", "you", "The capital of France is Paris.", "lies on the Seine"])
+def test_noise_and_echo_are_nothing(text: str) -> None:
+    assert judge_overlap(heard(text), SAID, final=True) is Overlap.NOTHING
+
+
+def test_a_guess_of_whisper_is_nothing() -> None:
+    assert judge_overlap(heard("Fish tank", -1.1), SAID, final=True) is Overlap.NOTHING
+
+
+def test_before_the_pause_one_word_is_not_enough_unless_it_stops() -> None:
+    assert judge_overlap(heard("London"), SAID, final=False) is Overlap.NOTHING
+    assert judge_overlap(heard("Stop"), SAID, final=False) is Overlap.INTERRUPTION
+    assert judge_overlap(heard("London"), SAID, final=True) is Overlap.INTERRUPTION
+
+
+def test_an_echo_may_have_a_misheard_word() -> None:
+    assert is_echo("it flies on the seine".split(), SAID)
+    assert not is_echo("what is the capital of spain then".split(), SAID)
+    assert not is_echo(["paris"], [])

@@ -1,0 +1,281 @@
+"""Turn-taking under a clock of its own: windows of 32 ms, no audio, no models."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voice.turns import (
+    ABANDON_AFTER,
+    Abandon,
+    Backchannel,
+    Command,
+    Commit,
+    Duck,
+    PredictEnd,
+    ShowPartial,
+    Speculate,
+    StartTurn,
+    State,
+    Transcribe,
+    TurnTaker,
+    Unduck,
+    Withdraw,
+    windows,
+)
+from voice.vad import WINDOW_SECONDS
+from voice.whisper import Transcript
+
+SPEECH, SILENCE = 0.9, 0.02
+
+
+def heard(text: str, log_probability: float = -0.2) -> Transcript:
+    return Transcript(text, "en", log_probability, 0.0, 1.0)
+
+
+class Microphone:
+    """Plays speech and silence to a turn taker, and answers its requests as models would, some windows later."""
+
+    def __init__(self, *, probability: float = 0.97, delay: int = 4) -> None:
+        self.taker = TurnTaker()
+        self.words = "what time is it?"
+        self.log_probability = -0.2
+        self.probability = probability
+        self.delay = delay
+        self.log: list[tuple[float, Command]] = []
+        self._due: list[tuple[int, Transcribe | PredictEnd]] = []
+        self._now = 0
+
+    def hear(self, seconds: float, probability: float) -> None:
+        for _ in range(windows(seconds)):
+            self._now += 1
+            self.note(self.taker.window(probability))
+            for due, request in [entry for entry in self._due if entry[0] <= self._now]:
+                self._due.remove((due, request))
+                if isinstance(request, Transcribe):
+                    self.note(self.taker.transcribed(request.request, heard(self.words, self.log_probability)))
+                else:
+                    self.note(self.taker.predicted(request.request, self.probability))
+
+    def speak(self, seconds: float = 1.0) -> None:
+        self.hear(seconds, SPEECH)
+
+    def rest(self, seconds: float = 1.0) -> None:
+        self.hear(seconds, SILENCE)
+
+    def note(self, commands: list[Command]) -> None:
+        for command in commands:
+            self.log.append((self._now * WINDOW_SECONDS, command))
+            if isinstance(command, Transcribe | PredictEnd):
+                self._due.append((self._now + self.delay, command))
+
+    def said(self, *kinds: type) -> list[Command]:
+        return [command for _, command in self.log if isinstance(command, kinds)]
+
+    def when(self, kind: type) -> float:
+        return next(at for at, command in self.log if isinstance(command, kind))
+
+
+def test_a_short_question_is_answered_at_once() -> None:
+    microphone = Microphone()
+    microphone.speak(1.0)
+    microphone.rest(1.0)
+    assert microphone.said(StartTurn, Speculate, Commit) == [
+        StartTurn(), Speculate("what time is it?"), Commit("what time is it?", "en")
+    ]  # fmt: skip
+    assert microphone.when(Commit) - 1.0 < 0.45
+
+
+def test_the_answer_is_prepared_before_the_turn_is_known_to_be_over() -> None:
+    microphone = Microphone(probability=0.3)
+    microphone.words = "I want a coffee."
+    microphone.speak(1.0)
+    microphone.rest(2.0)
+    assert microphone.when(Commit) - microphone.when(Speculate) > 0.4
+
+
+def test_a_pause_in_mid_sentence_is_waited_out() -> None:
+    microphone = Microphone()
+    microphone.words = "I want a coffee with"
+    microphone.speak(1.0)
+    microphone.rest(1.2)
+    assert not microphone.said(Commit, Speculate)
+    microphone.words = "I want a coffee with milk."
+    microphone.speak(0.5)
+    microphone.rest(1.0)
+    assert microphone.said(Commit) == [Commit("I want a coffee with milk.", "en")]
+
+
+def test_a_wrong_guess_is_withdrawn() -> None:
+    microphone = Microphone(probability=0.5)
+    microphone.words = "Turn on the lamp."
+    microphone.speak(1.0)
+    microphone.rest(0.4)
+    assert microphone.said(Speculate)
+    microphone.speak(0.5)
+    assert microphone.said(Withdraw)
+    assert not microphone.said(Commit)
+
+
+def test_the_whole_turn_is_transcribed_again_after_a_pause() -> None:
+    microphone = Microphone()
+    microphone.words = "I want a"
+    microphone.speak(1.0)
+    microphone.rest(0.6)
+    microphone.speak(0.5)
+    microphone.rest(0.3)
+    finals = [command for command in microphone.said(Transcribe) if isinstance(command, Transcribe) and command.final]
+    assert len(finals) == 2
+    assert finals[0].start == finals[1].start
+    assert finals[1].end > finals[0].end
+
+
+def test_partial_transcripts_come_while_the_person_speaks() -> None:
+    microphone = Microphone()
+    microphone.speak(3.0)
+    assert microphone.said(ShowPartial)
+    assert not microphone.said(Commit)
+
+
+def test_a_single_loud_window_begins_nothing() -> None:
+    microphone = Microphone()
+    microphone.rest(0.5)
+    microphone.hear(WINDOW_SECONDS, SPEECH)
+    microphone.rest(1.0)
+    assert microphone.log == []
+
+
+def test_noise_without_words_is_abandoned() -> None:
+    microphone = Microphone()
+    microphone.words = ""
+    microphone.speak(0.3)
+    microphone.rest(ABANDON_AFTER + 0.2)
+    assert microphone.said(Abandon)
+    assert microphone.taker.state is State.QUIET
+    assert not microphone.said(Commit, Speculate)
+
+
+def test_what_whisper_invents_from_noise_never_becomes_a_turn() -> None:
+    microphone = Microphone()
+    microphone.words, microphone.log_probability = "Thanks for watching!", -1.3
+    microphone.speak(0.3)
+    microphone.rest(1.0)
+    assert not microphone.said(Commit, Speculate)
+
+
+def test_a_person_who_speaks_over_the_answer_ducks_it_and_then_takes_the_turn() -> None:
+    microphone = Microphone()
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = "no, what about tomorrow?"
+    microphone.speak(1.0)
+    microphone.rest(1.0)
+    assert microphone.when(Duck) < 0.15
+    assert microphone.said(Duck, StartTurn, Commit) == [Duck(), StartTurn(), Commit("no, what about tomorrow?", "en")]
+
+
+def test_a_sign_of_listening_only_ducks_the_answer() -> None:
+    microphone = Microphone()
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = "mm-hm"
+    microphone.speak(0.3)
+    microphone.rest(0.6)
+    assert microphone.said(Duck, Unduck, Backchannel, StartTurn, Commit) == [Duck(), Unduck(), Backchannel("mm-hm")]
+
+
+def test_a_cough_only_ducks_the_answer() -> None:
+    microphone = Microphone()
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = ""
+    microphone.speak(0.25)
+    microphone.rest(0.6)
+    assert microphone.said(Duck, Unduck, StartTurn, Backchannel, Abandon) == [Duck(), Unduck()]
+
+
+def test_the_assistants_own_echo_does_not_interrupt_it() -> None:
+    microphone = Microphone()
+    microphone.taker.assistant_said("The capital of France is Paris")
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = "the capital of France"
+    microphone.speak(2.5)
+    microphone.rest(0.6)
+    assert not microphone.said(StartTurn, Commit)
+    assert microphone.said(Unduck)
+
+
+def test_long_noise_does_not_keep_the_answer_down() -> None:
+    microphone = Microphone()
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = ""
+    microphone.speak(3.0)
+    assert microphone.said(Unduck)
+    assert not microphone.said(StartTurn)
+
+
+def test_who_still_speaks_when_the_answer_ends_has_the_turn() -> None:
+    microphone = Microphone()
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = "yes"
+    microphone.speak(0.3)
+    microphone.note(microphone.taker.assistant_speaks(speaking=False))
+    microphone.rest(1.5)
+    assert microphone.said(StartTurn, Commit) == [StartTurn(), Commit("yes", "en")]
+
+
+def test_who_goes_on_right_after_the_end_is_heard_as_one_turn() -> None:
+    microphone = Microphone()
+    microphone.words = "Can I get a coffee?"
+    microphone.speak(1.0)
+    microphone.rest(0.6)
+    assert microphone.said(Commit)
+    microphone.words = "Can I get a coffee, and a tea?"
+    microphone.speak(0.5)
+    microphone.rest(1.0)
+    assert microphone.said(StartTurn) == [StartTurn(), StartTurn(continues=True)]
+    finals = [command for command in microphone.said(Transcribe) if isinstance(command, Transcribe) and command.final]
+    assert finals[-1].start == finals[0].start
+    assert microphone.said(Commit)[-1] == Commit("Can I get a coffee, and a tea?", "en")
+
+
+def test_a_later_question_is_a_turn_of_its_own() -> None:
+    microphone = Microphone()
+    microphone.speak(1.0)
+    microphone.rest(3.0)
+    microphone.speak(1.0)
+    microphone.rest(1.0)
+    assert microphone.said(StartTurn) == [StartTurn(), StartTurn()]
+
+
+def test_a_client_may_forbid_interruptions() -> None:
+    microphone = Microphone()
+    microphone.taker.may_interrupt = False
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = "stop"
+    microphone.speak(1.0)
+    microphone.rest(1.0)
+    assert not microphone.said(Duck, StartTurn)
+
+
+def test_a_client_may_ask_for_longer_silence() -> None:
+    microphone = Microphone()
+    microphone.taker.shortest_silence = 1.5
+    microphone.speak(1.0)
+    microphone.rest(1.3)
+    assert not microphone.said(Commit)
+    microphone.rest(0.5)
+    assert microphone.said(Commit)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.03, 1.5), st.sampled_from([SPEECH, 0.4, SILENCE])), max_size=12),
+    st.sampled_from(["", "stop", "mm-hm", "what time is it?", "I want a"]),
+    st.booleans(),
+)
+def test_every_turn_that_starts_also_ends(stretches: list[tuple[float, float]], words: str, overlapping: bool) -> None:
+    microphone = Microphone()
+    microphone.words = words
+    microphone.note(microphone.taker.assistant_speaks(speaking=overlapping))
+    for seconds, probability in stretches:
+        microphone.hear(seconds, probability)
+    microphone.rest(4.0)
+    assert len(microphone.said(StartTurn)) == len(microphone.said(Commit, Abandon))
+    assert len(microphone.said(Duck)) == len(microphone.said(Unduck))
+    assert len(microphone.said(Speculate)) >= len(microphone.said(Withdraw))
+    assert microphone.taker.state is State.QUIET
