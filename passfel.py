@@ -182,9 +182,12 @@ async def _spoken(chosen: Settings, text: str) -> tuple[bytes, int]:
     from voice.speakable import speakable
 
     model = piper_voice(chosen.speaking.voice, chosen.data_dir)
-    engine = PiperEngine(model, cache_dir=chosen.data_dir / "cache", threads=chosen.speaking.threads)
-    chunks = [chunk.audio async for chunk in engine.synthesize(speakable(text))]
-    return b"".join(chunks), engine.sample_rate
+    engine = PiperEngine(model, cache_dir=chosen.data_dir / "cache" / "piper", threads=chosen.speaking.threads)
+    try:
+        speech = engine.synthesize(speakable(text), speed=chosen.speaking.speed)
+        return b"".join([chunk.audio async for chunk in speech]), engine.sample_rate
+    finally:
+        engine.close()
 
 
 def _hear(chosen: Settings, options: argparse.Namespace) -> int:

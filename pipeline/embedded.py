@@ -9,9 +9,10 @@ import secrets
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx
 from loguru import logger
@@ -48,6 +49,29 @@ class Endpoint:
     """Ends in `/v1`."""
     api_key: str = field(repr=False)
     model: str
+
+
+def with_forced_call(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Rewrite a chat completion request so that llama.cpp obeys a `tool_choice` of "required" or of one function.
+
+    llama.cpp takes a named function for "auto", and before a required call it lets the model write any text, which
+    a small one never ends. So only the named function is offered, the answer's beginning is given, and it ends
+    after one call. A request with another `tool_choice`, or none, is returned as it is.
+    """
+    choice = request.get("tool_choice")
+    if isinstance(choice, Mapping):
+        tools = [t for t in request["tools"] if t["function"]["name"] == choice["function"]["name"]]
+    elif choice == "required":
+        tools = request["tools"]
+    else:
+        return dict(request)
+    return {
+        **request,
+        "tools": tools,
+        "tool_choice": "required",
+        "messages": [*request["messages"], {"role": "assistant", "content": "<tool_call>\n"}],
+        "stop": ["</tool_call>"],
+    }
 
 
 class EmbeddedLanguageEngine:
@@ -185,7 +209,9 @@ class EmbeddedLanguageEngine:
         """Return what is wrong, once `child` has ended or missed several health checks."""
         missed = 0
         async with httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {self._key}"}, timeout=self._check_interval, trust_env=False
+            headers={"Authorization": f"Bearer {self._key}", "Connection": "close"},
+            timeout=self._check_interval,
+            trust_env=False,
         ) as client:
             while missed < _MISSED_CHECKS:
                 with contextlib.suppress(TimeoutError):

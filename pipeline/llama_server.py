@@ -14,7 +14,7 @@ from pathlib import Path
 
 import xllamacpp
 
-# Beside long prompts, the others' answers halt for one batch at a time: a quarter of a second or so on one core.
+# While a long prompt is read, the others' answers halt for one batch at a time: half a second or so on one core.
 _BATCH_TOKENS = 256
 # Conversations that had to leave their slot wait here: about 5,000 tokens of SmolLM2-135M.
 _PARKED_MIB = 128
@@ -59,6 +59,8 @@ def _parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
     parameters.cors_origins = ""
     parameters.cors_credentials = False
     parameters.ui = False
+    # Warnings and errors. What is more verbose ends with the key and with what people said.
+    parameters.verbosity = 2
     parameters.endpoint_slots = False
     # Unlike /health, this answers through the queue of the thread that computes, so it shows when that hangs.
     parameters.endpoint_metrics = True

@@ -64,8 +64,8 @@ def is_invented(text: str) -> bool:
 def without_invented_repetition(text: str, seconds: float) -> str:
     """Cut off a verbatim repetition of the beginning that was never spoken.
 
-    A person may well say a thing twice; then the words take their time. Only a repetition that breaks off in the
-    middle, or that would make the speech very fast, is cut.
+    A person may well say a thing twice; then the words take their time. Only a repetition that breaks off before it
+    is complete, or that would make the speech very fast, is cut.
     """
     pieces = text.split()
     words = [" ".join(words_of(piece)) for piece in pieces]
@@ -73,8 +73,8 @@ def without_invented_repetition(text: str, seconds: float) -> str:
         if not _repeats(words, period):
             continue
         repeated = len(words) - period
-        broken_off = repeated % period != 0 and repeated >= min(3, period)
-        if broken_off or words_a_second(text, seconds) > FASTEST_SPEECH * 0.6:
+        breaks_off_at_once = min(3, period) <= repeated < period
+        if breaks_off_at_once or words_a_second(text, seconds) > FASTEST_SPEECH * 0.65:
             return " ".join(pieces[:period])
     return text
 

@@ -287,15 +287,16 @@ def _convolution(node: "onnx.NodeProto") -> tuple[int, int, int, int]:
 def _cut(model: Path) -> tuple[Cut, bytes, bytes]:
     import onnx  # noqa: PLC0415 - 30 MB, needed only on the day a voice is cut
     import onnx.utils  # noqa: PLC0415
-    from google.protobuf.message import DecodeError  # noqa: PLC0415
 
+    damaged = f"the Piper voice {model} is damaged: fetch it again"
     try:
         network = onnx.load(str(model))
-    except DecodeError as error:
-        raise VoiceError(f"the Piper voice {model} is damaged: fetch it again") from error
+    except Exception as error:
+        # What protobuf raises here differs between its implementations.
+        raise VoiceError(damaged) from error
     graph = network.graph
     if not graph.output:
-        raise VoiceError(f"the Piper voice {model} is damaged: fetch it again")
+        raise VoiceError(damaged)
     cut = find_cut(graph)
     described = {value.name for value in graph.value_info}
     entrances = [cut.latent, *cut.conditions]
@@ -348,8 +349,7 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     # Spinning would have threads that wait for work take the processor from the language model.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Sizes differ with every sentence: an arena would keep the sum of the largest of each.
-    options.enable_cpu_mem_arena = False
+    # A plan of memory is kept for every size of input, and no two sentences have the same.
     options.enable_mem_pattern = False
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -171,15 +171,18 @@ class WhisperEngine:
             job = self._jobs.get()
             if job.priority < 0:
                 return
-            try:
-                if job.future.set_running_or_notify_cancel():
-                    try:
-                        job.future.set_result(job.run())
-                    except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
-                        job.future.set_exception(error)
-            finally:
-                with self._lock:
-                    self._pending -= 1
+            result: Transcript | BaseException | None = None
+            if job.future.set_running_or_notify_cancel():
+                try:
+                    result = job.run()
+                except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
+                    result = error
+            with self._lock:
+                self._pending -= 1
+            if isinstance(result, Transcript):
+                job.future.set_result(result)
+            elif result is not None:
+                job.future.set_exception(result)
 
     def _run(self, audio: Audio, language: str | None) -> Transcript:
         seconds = len(audio) / SAMPLE_RATE

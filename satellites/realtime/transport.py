@@ -7,8 +7,6 @@ because there they do not queue behind speech that is still playing.
 
 import asyncio
 import base64
-import contextlib
-import json
 import time
 from typing import Any, cast
 
@@ -23,7 +21,6 @@ from pipecat.frames.frames import (
     Frame,
     FunctionCallCancelFrame,
     FunctionCallResultFrame,
-    FunctionCallResultProperties,
     FunctionCallsStartedFrame,
     InputAudioRawFrame,
     InterimTranscriptionFrame,
@@ -55,6 +52,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from satellites.realtime.client_events import RealtimeFault, read
 from satellites.realtime.codec import AudioDecoder, AudioEncoder
 from satellites.realtime.connection import ClientGone, Connection
+from satellites.realtime.functions import ClientFunctions
 from satellites.realtime.outputs import Amend, Answer, Hear, Interrupt, Output, Run, Send, Tell
 from satellites.realtime.pacing import Pacer
 from satellites.realtime.protocol import RealtimeProtocol
@@ -78,20 +76,12 @@ MAX_AHEAD = 300.0
 """Seconds of audio that a client may send beyond the time that has passed, as for a file; then it is made to
 wait."""
 
-CALL_TIMEOUT = 120.0
-"""Seconds in which the client answers a function call; longer than a person who is asked for permission
-takes."""
-
-RESULT_TIMEOUT = 2.0
-"""Seconds in which a function's result reaches the context. It takes milliseconds, unless the conversation
-has given the call up."""
-
 LARGE_EVENT = 64 * 1024
 """Characters of JSON that are parsed in a thread; smaller ones take less than a millisecond."""
 
 
 class RealtimeTransport(BaseTransport):
-    """One client's end of a conversation. `call_tool` lets the model call the client's functions."""
+    """One client's end of a conversation."""
 
     def __init__(self, connection: Connection, protocol: RealtimeProtocol) -> None:
         super().__init__()
@@ -107,10 +97,7 @@ class RealtimeTransport(BaseTransport):
         self._protocol = protocol
         self._input = RealtimeInput(self, connection, protocol, params)
         self._output = RealtimeOutput(self, connection, protocol, params)
-        self._calls: dict[str, asyncio.Future[str]] = {}
-        self._undelivered: set[str] = set()
-        self._delivered = asyncio.Event()
-        self._delivered.set()
+        self._functions = ClientFunctions(protocol, self.perform)
 
     def input(self) -> "RealtimeInput":
         """Return the processor that the conversation begins with."""
@@ -119,6 +106,10 @@ class RealtimeTransport(BaseTransport):
     def output(self) -> "RealtimeOutput":
         """Return the processor that speech leaves by."""
         return self._output
+
+    async def call_tool(self, params: FunctionCallParams) -> None:
+        """Let the client answer a function call of the model."""
+        await self._functions.call(params)
 
     async def perform(self) -> None:
         """Do what the protocol asks for."""
@@ -143,69 +134,10 @@ class RealtimeTransport(BaseTransport):
             case Interrupt():
                 await self._input.broadcast_interruption()  # type: ignore[no-untyped-call]
             case Answer(call_id, result):
-                if (call := self._calls.get(call_id)) is not None and not call.done():
-                    self._undelivered.add(call_id)
-                    self._delivered.clear()
-                    call.set_result(result)
+                self._functions.answer(call_id, result)
             case Run():
-                await self._run()
-
-    async def _run(self) -> None:
-        try:
-            async with asyncio.timeout(RESULT_TIMEOUT):
-                await self._delivered.wait()
-        except TimeoutError:
-            logger.warning(f"{self}: the context did not take the results of {self._undelivered}")
-            self._undelivered.clear()
-            self._delivered.set()
-        await self._input.push_frame(LLMRunFrame())
-
-    async def call_tool(self, params: FunctionCallParams) -> None:
-        """Hand a function call to the client and its output to the model, which runs when the client asks for
-        it.
-
-        When cancelled, by the caller who speaks meanwhile, a late output still reaches the context.
-        """
-        call_id = params.tool_call_id
-        if not self._protocol.offers(params.function_name):
-            await params.result_callback({"error": f"There is no function `{params.function_name}`."})
-            return
-        call = self._calls[call_id] = asyncio.get_running_loop().create_future()
-        self._protocol.function_called(call_id, params.function_name, json.dumps(dict(params.arguments)))
-        try:
-            await self.perform()
-            async with asyncio.timeout(CALL_TIMEOUT):
-                output = await asyncio.shield(call)
-        except TimeoutError:
-            logger.warning(f"{self}: the client did not answer {params.function_name}")
-            self._abandon(call_id, call)
-            await params.result_callback({"error": "The device that has this function did not answer."})
-            return
-        except asyncio.CancelledError:
-            self._abandon(call_id, call)
-            raise
-        del self._calls[call_id]
-        await self._deliver(params, output)
-
-    async def _deliver(self, params: FunctionCallParams, output: str) -> None:
-        async def written() -> None:
-            self._written(params.tool_call_id)
-
-        result: Any = output
-        with contextlib.suppress(ValueError, RecursionError):
-            result = json.loads(output)
-        properties = FunctionCallResultProperties(run_llm=False, on_context_updated=written)
-        await params.result_callback(result, properties=properties)
-
-    def _abandon(self, call_id: str, call: asyncio.Future[str]) -> None:
-        del self._calls[call_id]
-        self._protocol.call_abandoned(call_id, call.result() if call.done() else None)
-        self._written(call_id)
-
-    def _written(self, call_id: str) -> None:
-        self._undelivered.discard(call_id)
-        if not self._undelivered:
-            self._delivered.set()
+                await self._functions.delivered()
+                await self._input.push_frame(LLMRunFrame())
 
 
 class RealtimeInput(BaseInputTransport):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faster_whisper import WhisperModel
+from loguru import logger
 
 from pipeline import settings
 from pipeline.embedded import EmbeddedLanguageEngine
@@ -127,6 +128,8 @@ def add(result: report.Report, name: str, text: str, figures: object) -> None:
 def main() -> None:
     """Measure, print and write the report."""
     chosen = arguments()
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING")
     folder = chosen.out or settings.load().data_dir / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     result = asyncio.run(measure(chosen, folder))

@@ -16,7 +16,7 @@ from pipecat.frames.frames import VolumeGainFrame
 from websockets.asyncio.client import connect
 
 from satellites.realtime import connection as connection_module
-from satellites.realtime import transport as transport_module
+from satellites.realtime import functions as functions_module
 from satellites.realtime.pacing import LEAD
 from tests.fakes.scripted_assistant import AMPLITUDE, WORD_SECONDS, Call, TTSSpeakFrame
 from tests.satellites.realtime.conftest import Server
@@ -237,7 +237,7 @@ async def test_output_after_an_interruption_is_not_lost(server):
 
 
 async def test_a_function_that_nobody_answers_becomes_an_error_for_the_model(server, monkeypatch):
-    monkeypatch.setattr(transport_module, "CALL_TIMEOUT", 0.1)
+    monkeypatch.setattr(functions_module, "CALL_TIMEOUT", 0.1)
     server.assistant.script.replies.extend([Call("get_weather"), "I could not find out"])
     async with sdk_client(server) as client:
         await client.sdk.session.update(session={"type": "realtime", "tools": [WEATHER]})
