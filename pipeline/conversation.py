@@ -141,7 +141,9 @@ class Conversation:
                     aggregators.assistant(),
                 ]
             ),
-            params=PipelineParams(audio_in_sample_rate=INPUT_RATE, audio_out_sample_rate=OUTPUT_RATE),
+            params=PipelineParams(
+                audio_in_sample_rate=INPUT_RATE, audio_out_sample_rate=OUTPUT_RATE, enable_usage_metrics=True
+            ),
             enable_rtvi=caller.can(Capability.SHOW),
             enable_turn_tracking=False,
             idle_timeout_secs=None,

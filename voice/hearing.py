@@ -183,7 +183,9 @@ class Hearing(FrameProcessor):
             case PredictEnd():
                 self._own(self._predict(command))
             case ShowPartial(text):
-                await self.push_frame(InterimTranscriptionFrame(text, self._user_id, time_now_iso8601()))
+                # Upstream, since the aggregator keeps it to itself and the doors are who shows it.
+                partial = InterimTranscriptionFrame(text, self._user_id, time_now_iso8601())
+                await self.push_frame(partial, FrameDirection.UPSTREAM)
             case StartTurn(continues):
                 self._turn = HeardTurn(continues=continues)
                 await self.push_frame(ProposedUserStartedSpeakingFrame())
@@ -202,7 +204,7 @@ class Hearing(FrameProcessor):
                 await self._push_transcript(text, language)
             case Abandon():
                 await self.push_frame(ProposedUserStoppedSpeakingFrame())
-                await self.push_frame(UserTurnAbandonedFrame())
+                await self.broadcast_frame(UserTurnAbandonedFrame)
             case Duck():
                 self._ducker.duck()
             case Unduck():

@@ -33,10 +33,20 @@ _DOT: Final = {
     "en": "dot", "de": "Punkt", "fr": "point", "es": "punto", "it": "punto", "pt": "ponto", "nl": "punt", "sv": "punkt",
     "da": "punktum", "no": "punktum", "pl": "kropka", "cs": "tečka", "fi": "piste",
 }  # fmt: skip
-_AT: Final = {"en": "at", "de": "ät", "fr": "arobase", "es": "arroba", "it": "chiocciola", "pt": "arroba", "nl": "apenstaartje"}
+_AT: Final = {
+    "en": "at",
+    "de": "ät",
+    "fr": "arobase",
+    "es": "arroba",
+    "it": "chiocciola",
+    "pt": "arroba",
+    "nl": "apenstaartje",
+}
 _HOST = r"[^\W_](?:[\w-]*\w)?(?:\.[^\W_](?:[\w-]*\w)?)*"
 _PATH = r"(?::\d+)?(?:[/?#](?:[^\s<>\"“”]*[^\s<>\"“”.,;:!?)'’\]*_])?)?"
-_URL = re.compile(rf"(?<![\w.+-])(?:[a-z][a-z0-9+]{{1,9}}://)(?:[^\s/@]{{1,80}}@)?(?:www\.)?({_HOST}){_PATH}", re.IGNORECASE)
+_URL = re.compile(
+    rf"(?<![\w.+-])(?:[a-z][a-z0-9+]{{1,9}}://)(?:[^\s/@]{{1,80}}@)?(?:www\.)?({_HOST}){_PATH}", re.IGNORECASE
+)
 _EMAIL = re.compile(rf"(?<![\w.+-])(?:mailto:)?([\w.+-]+)@({_HOST}\.[^\W\d_]{{2,}})")
 _DOMAIN = re.compile(
     r"(?<![\w@./-])(?:www\.((?:[a-z0-9-]+\.)+[a-z]{2,10})"

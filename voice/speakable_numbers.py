@@ -44,7 +44,8 @@ _DOTTED = re.compile(r"(?<![0-9.])[0-9]+(?:\.[0-9]+){2,}(?![0-9])")
 _ORDINAL = re.compile(r"(?<![\w.,])([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,9})(?:st|nd|rd|th)\b")
 _DECADE = re.compile(r"(?:(?<!\w)['’‘])?\b((?:1[0-9]|20)[0-9]0)['’]?s\b")
 _SHORT_DECADE = re.compile(
-    r"(?:(?<!\w)['’‘]|\b((?:the|early|mid|late|low|high|upper|my|his|her|their|your)[ -]))([2-9]0)['’]?s\b", re.IGNORECASE
+    r"(?:(?<!\w)['’‘]|\b((?:the|early|mid|late|low|high|upper|my|his|her|their|your)[ -]))([2-9]0)['’]?s\b",
+    re.IGNORECASE,
 )
 _FRACTION = re.compile(r"(?<![\w/.,])(?:([0-9]{1,6})\s+)?([0-9]{1,4})\s?/\s?([0-9]{1,4})(?![\w/]|\.[0-9])")
 _RANGE = re.compile(rf"({_SIGNED})(?:[-–—]|\s[–—]\s|\s-\s(?![^=]{{0,20}}=))({NUMBER})(?![-–\w])")
@@ -52,8 +53,12 @@ _BARE_YEAR = re.compile(r"(?<![\w.,'’-])((?:1[1-9]|20)[0-9]{2})(?![\w]|[.,][0-
 _ANY_NUMBER = re.compile(rf"{_SIGNED}|[0-9]+")
 _LETTER_BESIDE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=[0-9])|(?<=[0-9])(?=[^\W\d_])")
 
-_YEAR_BEFORE = re.compile(r"\b(?:in|since|until|till|during|year|early|late|mid|circa|summer|winter|spring|autumn|fall)\s$", re.I)
-_COUNTED = re.compile(r"\s(?:people|percent|more|other|different|[a-z]{2,}(?<!wa)(?<!i)(?<!ha)(?<!thi)(?<!it)(?<!s)s\b)")
+_YEAR_BEFORE = re.compile(
+    r"\b(?:in|since|until|till|during|year|early|late|mid|circa|summer|winter|spring|autumn|fall)\s$", re.I
+)
+_COUNTED = re.compile(
+    r"\s(?:people|percent|more|other|different|[a-z]{2,}(?<!wa)(?<!i)(?<!ha)(?<!thi)(?<!it)(?<!s)s\b)"
+)
 _DENOMINATORS: Final = {2: "half", 4: "quarter"}
 _FRACTIONS_OF: Final = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 32, 64})
 

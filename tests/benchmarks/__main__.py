@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ async def converse(
 def add(result: report.Report, name: str, text: str, figures: object) -> None:
     """Keep a section and print it."""
     result.add(name, text, figures)
-    sys.stdout.write(f"{text}\n\n")
+    sys.stdout.write(f"{text}\n\n(load {os.getloadavg()[0]:.1f})\n\n")
     sys.stdout.flush()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from tests.benchmarks.accuracy import Accuracy
 from tests.benchmarks.barge_in import Interruption
 from tests.benchmarks.load import Idle, Memory
+from tests.benchmarks.recordings import QUESTIONS
 from tests.benchmarks.sampling import Interval, Summary, bootstrap_ratio_of_medians
 from tests.benchmarks.turns import ANSWER_LIMIT, Turn
 
@@ -28,9 +29,10 @@ class Report:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, text: str, figures: Any) -> None:
-        """Add one measure's text and its figures."""
+        """Add one measure's text and its figures, and how busy the machine was."""
         self.parts.append(text)
         self.figures[name] = figures
+        self.figures.setdefault("load after", {})[name] = os.getloadavg()[0]
 
     @property
     def markdown(self) -> str:
@@ -72,20 +74,25 @@ def heading(facts: dict[str, Any], *, real: bool) -> str:
 
 
 def latency(turns: Sequence[Turn]) -> str:
-    """Return quantiles of the time to the answer and their ratios."""
-    ours, plain = times(turns, OURS), times(turns, PLAIN)
-    one, other = Summary.of(ours), Summary.of(plain)
-    rows = [_latency_row(name, turns) for name in (PLAIN, OURS)]
-    if ours and plain:
-        ratio = bootstrap_ratio_of_medians(ours, plain)
-        medians = f"{ratio.estimate:.2f} ({ratio.low:.2f}–{ratio.high:.2f})"
-        rows.append(["ratio", "", medians, f"{one.p90 / other.p90:.2f}", f"{one.p95 / other.p95:.2f}", "", ""])
+    """Return quantiles of the time to the answer and their ratios, and how long a finished question waits."""
+    questions = [turn for turn in turns if turn.recording in QUESTIONS]
+    waits = [f"{side} {_number(max(times(questions, side), default=float('nan')))} s" for side in _sides(turns)]
     return _section(
         "Latency: end of speech to first audible sample, seconds",
         ["", "turns", "median", "p90", "p95", "cut off", f"no answer in {ANSWER_LIMIT:.0f} s"],
-        rows,
-        "Turns in which the speaker was cut off have no latency; unanswered ones count with the limit. "
-        "In brackets: bootstrap 95% confidence interval.",
+        _latency_rows(turns),
+        "Turns in which the speaker was cut off have no latency; unanswered ones count with the limit. In "
+        f"brackets: bootstrap 95% confidence interval. Slowest answer to a short question: {', '.join(waits)}.",
+    )
+
+
+def pauses(turns: Sequence[Turn]) -> str:
+    """Return how many sentences with a pause inside were cut in two."""
+    return _section(
+        "Pauses: sentences with 0.5–1.2 s of silence inside (and one with the speaker's own)",
+        ["", "sentences", "median s to the answer", "p90", "p95", "cut in two", "no answer"],
+        _latency_rows(turns),
+        "Seconds are of the sentences that were not cut.",
     )
 
 
@@ -94,27 +101,21 @@ def times(turns: Iterable[Turn], side: str) -> list[float]:
     return [turn.latency for turn in turns if turn.side == side and not turn.cut]
 
 
-def _latency_row(side: str, turns: Sequence[Turn]) -> list[str]:
-    own = [turn for turn in turns if turn.side == side]
-    summary = Summary.of(times(own, side))
-    cut, unanswered = sum(turn.cut for turn in own), sum(not turn.answered for turn in own)
-    return [
-        side,
-        str(len(own)),
-        *(_number(q) for q in (summary.median, summary.p90, summary.p95)),
-        str(cut),
-        str(unanswered),
-    ]
-
-
-def pauses(turns: Sequence[Turn]) -> str:
-    """Return how many sentences with a pause inside were cut in two."""
-    return _section(
-        "Pauses: sentences with 0.5–1.2 s of silence inside (and one with the speaker's own)",
-        ["", "sentences", "median s to the answer", "p90", "p95", "cut in two", "no answer"],
-        [_latency_row(side, turns) for side in (PLAIN, OURS)],
-        "Seconds are of the sentences that were not cut.",
-    )
+def _latency_rows(turns: Sequence[Turn]) -> list[list[str]]:
+    rows = []
+    for side in _sides(turns):
+        own = [turn for turn in turns if turn.side == side]
+        summary = Summary.of(times(own, side))
+        quantiles = [_number(seconds) for seconds in (summary.median, summary.p90, summary.p95)]
+        cut, unanswered = sum(turn.cut for turn in own), sum(not turn.answered for turn in own)
+        rows.append([side, str(len(own)), *quantiles, str(cut), str(unanswered)])
+    ours, plain = times(turns, OURS), times(turns, PLAIN)
+    if ours and plain:
+        ratio = bootstrap_ratio_of_medians(ours, plain)
+        one, other = Summary.of(ours), Summary.of(plain)
+        medians = f"{ratio.estimate:.2f} ({ratio.low:.2f}–{ratio.high:.2f})"
+        rows.append(["ratio", "", medians, f"{one.p90 / other.p90:.2f}", f"{one.p95 / other.p95:.2f}", "", ""])
+    return rows
 
 
 def accuracy(ways: Sequence[Accuracy]) -> str:
@@ -146,7 +147,7 @@ def barge_in(found: Sequence[Interruption], requests: Iterable[str]) -> str:
     """Return how fast requests stop the answer, and what other sounds do to it."""
     names = set(requests)
     rows = []
-    for side in (PLAIN, OURS):
+    for side in _sides(found):
         own = [one for one in found if one.side == side]
         asked = [one for one in own if one.sound in names]
         ducked = Summary.of([one.ducked for one in asked if one.ducked is not None])
@@ -186,7 +187,7 @@ def memory(weighed: Sequence[Memory]) -> str:
 def concurrency(turns: Sequence[Turn]) -> str:
     """Return the latencies of conversations held at once."""
     rows = []
-    for side in (PLAIN, OURS):
+    for side in _sides(turns):
         own = [turn for turn in turns if turn.side == side]
         latencies = " ".join(f"{turn.latency:.1f}" if turn.answered else "none" for turn in own)
         rows.append([side, f"{sum(t.answered for t in own)} of {len(own)}", latencies or NONE])
@@ -198,6 +199,11 @@ def idle(used: Sequence[Idle]) -> str:
     rows = [[one.side, f"{one.core:.1%}"] for one in used]
     rows += _ratio_row(1, {one.side: one.core for one in used})
     return _section("Idle: one conversation open, nobody speaks", ["", "of one core"], rows)
+
+
+def _sides(found: Iterable[Turn | Interruption]) -> list[str]:
+    measured = {one.side for one in found}
+    return [side for side in (PLAIN, OURS) if side in measured]
 
 
 def _ratio_row(columns: int, values: dict[str, float]) -> list[list[str]]:
