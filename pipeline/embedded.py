@@ -10,12 +10,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 from loguru import logger
+
+from pipeline.endpoint import Endpoint
 
 _PROGRAM = Path(__file__).with_name("llama_server.py")
 _TEMPLATE = Path(__file__).with_name("chat_template.jinja")
@@ -39,16 +40,6 @@ _ERROR_LINE = re.compile(r"[\d.]+ E (?P<text>.*)")
 
 class LanguageEngineError(Exception):
     """The embedded language model cannot be started; the message is one line and says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where an OpenAI-compatible server is reached."""
-
-    url: str
-    """Ends in `/v1`."""
-    api_key: str = field(repr=False)
-    model: str
 
 
 def with_forced_call(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +90,7 @@ class EmbeddedLanguageEngine:
         seconds and may take as long; three without an answer mean that the process hangs.
         """
         self._model = model
-        cores = os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._threads = threads or max(1, cores // 2)
         # With a thread on every core, one that spins at a barrier keeps the one it waits for from running.
         self._spin = self._threads < max(2, cores)

@@ -11,7 +11,6 @@ from voice.speakable_numbers import numbers_in_words
 from voice.speakable_times import dates_in_words, times_in_words
 from voice.speakable_words import abbreviations_in_words, operators_in_words, symbols_in_words
 
-_PLAIN = re.compile(r"[A-Za-z ,?!'’;]*[.]?")
 _VULGAR_FRACTION = re.compile(r"(?<=[0-9])?([¼½¾⅐-⅞])")
 _OTHER_DIGIT = re.compile(r"[^\x00-\x7f²³]")
 _ELLIPSIS = re.compile(r"\s?(?:\.{2,}|…)(?=\s*([a-z])?)")
@@ -40,8 +39,6 @@ def speakable(text: str, language: str = "en") -> str:
     that stand alone are, where num2words knows the language; the rest is left to the synthesizer. The result is empty
     where there is nothing to say. Any text is accepted.
     """
-    if _PLAIN.fullmatch(text):
-        return _tidy(text)
     base = re.split(r"[-_]", language.lower(), maxsplit=1)[0]
     text = without_markup(text)
     text = without_addresses(text, base)

@@ -80,7 +80,8 @@ def without_markup(text: str) -> str:
 
 def without_addresses(text: str, language: str) -> str:
     """Shorten web addresses to the name of their site and say them, and e-mail addresses, in words."""
-    dot, at = f" {_DOT.get(language, '.')} ", f" {_AT.get(language, 'at')} "
+    dot = f" {_DOT[language]} " if language in _DOT else "."
+    at = f" {_AT[language]} " if language in _AT else " @ "
     if "@" in text:
         text = _EMAIL.sub(lambda m: _say(m[1], dot) + at + _say(m[2], dot), text)
     if "://" in text:

@@ -27,7 +27,9 @@ _MONEY_BEHIND = re.compile(
 _MONEY_BEFORE = re.compile(rf"({_SIGNED})(?:{_TO}({NUMBER}))?{_MAGNITUDE}\s?(?:({_SYMBOL})|({_CODE})\b)")
 
 _UNIT = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
-_QUANTITY = re.compile(rf"({_SIGNED})(?:\s?(?:{_UNIT})?{_TO}({NUMBER}))?(\s?|-)({_UNIT})(?![\w°²³]|/[a-z]|'\w)")
+_QUANTITY = re.compile(
+    rf"({_SIGNED})(?:\s?(?:{_UNIT})?{_TO}({NUMBER}))?(\s?|-)({_UNIT})(?![\w°²³]|/[a-z]|'\w)(?:\.(?=\s[a-z]))?"
+)
 _DEGREES_WITHOUT_SIGN = re.compile(r"(?<=[0-9])([CF])\b")
 _FEET_AND_INCHES = re.compile(r"\b([0-9])['′]\s?([0-9]{1,2})(?:[\"″]|\b)")
 
@@ -41,7 +43,7 @@ _PHONE = re.compile(
     r")(?![\w/-]|[.,][0-9])"
 )
 _DOTTED = re.compile(r"(?<![0-9.])[0-9]+(?:\.[0-9]+){2,}(?![0-9])")
-_ORDINAL = re.compile(r"(?<![\w.,])([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,9})(?:st|nd|rd|th)\b")
+_ORDINAL = re.compile(r"(?<![\w.,])([0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,9})(?:st|nd|rd|th)\b")
 _DECADE = re.compile(r"(?:(?<!\w)['’‘])?\b((?:1[0-9]|20)[0-9]0)['’]?s\b")
 _SHORT_DECADE = re.compile(
     r"(?:(?<!\w)['’‘]|\b((?:the|early|mid|late|low|high|upper|my|his|her|their|your)[ -]))([2-9]0)['’]?s\b",
@@ -54,7 +56,7 @@ _ANY_NUMBER = re.compile(rf"{_SIGNED}|[0-9]+")
 _LETTER_BESIDE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=[0-9])|(?<=[0-9])(?=[^\W\d_])")
 
 _YEAR_BEFORE = re.compile(
-    r"\b(?:in|since|until|till|during|year|early|late|mid|circa|summer|winter|spring|autumn|fall)\s$", re.I
+    r"\b(?:in|since|until|till|during|year|early|late|mid|circa|summer|winter|spring|autumn|fall)\s$", re.IGNORECASE
 )
 _COUNTED = re.compile(
     r"\s(?:people|percent|more|other|different|[a-z]{2,}(?<!wa)(?<!i)(?<!ha)(?<!thi)(?<!it)(?<!s)s\b)"
@@ -90,8 +92,8 @@ def number(text: str) -> str:
     """Say a number as written: with a sign, with separators of thousands, with decimals, or with leading zeros."""
     sign = {"-": "minus ", "−": "minus ", "–": "minus ", "+": "plus ", "±": "plus or minus "}.get(text[0], "")
     whole, _, decimals = text.lstrip("-−–+±").partition(".")
-    is_code = len(whole) > _LONGEST_NUMBER and "," not in whole or len(whole) > 60
-    is_code = is_code or (len(whole) > 1 and whole[0] == "0")
+    has_leading_zero = len(whole) > 1 and whole[0] == "0"
+    is_code = has_leading_zero or len(whole) > (_LONGEST_NUMBER if "," not in whole else 60)
     spoken = digits(whole) if is_code else cardinal(int(whole.replace(",", "") or 0))
     return sign + spoken + (f" point {digits(decimals)}" if decimals else "")
 
@@ -145,7 +147,8 @@ def _fraction(match: re.Match[str]) -> str:
         spoken = f"{cardinal(top)} {name}"
         return f"{number(whole)} and {'a half' if spoken == 'one half' else spoken}" if whole else spoken
     between = "out of" if top <= bottom and bottom in {5, 10, 20, 100} else "over"
-    return f"{number(whole)} " * bool(whole) + f"{cardinal(top)} {between} {cardinal(bottom)}"
+    spoken = f"{cardinal(top)} {between} {cardinal(bottom)}"
+    return f"{number(whole)} {spoken}" if whole else spoken
 
 
 def _quantity(match: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ _MONTH_OF: Final = {name[:3]: name for name in _MONTHS}
 
 MONTH: Final = (
     r"(Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
-    r"|Nov(?:ember)?|Dec(?:ember)?)\b\.?"
+    r"|Nov(?:ember)?|Dec(?:ember)?)\b(?:\.(?!\s*$|\s+[A-Z]))?"
 )
 _TH = r"(?:st|nd|rd|th)?"
 _ISO_DATE = re.compile(
@@ -22,7 +22,7 @@ _ISO_DATE = re.compile(
 )
 _NUMERIC_DATE = re.compile(r"(?<![\w/.])([0-9]{1,2})([/.])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})(?![\w/]|\.[0-9])")
 _SHORT_DATE = re.compile(
-    r"\b((?:on|by|until|till|from|since|before|after|Mon|Tues?|Wed|Thu|Fri|Sat|Sun|[A-Z][a-z]+day),? )"
+    r"\b((?:(?i:on|by|until|till|from|since|before|after)|Mon|Tues?|Wed|Thu|Fri|Sat|Sun|[A-Z][a-z]+day),? )"
     r"(1[0-2]|0?[1-9])/(3[01]|[12][0-9]|0?[1-9])(?![\w/])"
 )
 _MONTH_FIRST = re.compile(

@@ -66,7 +66,6 @@ _RULER = re.compile(
 _ROMAN: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
-
 def _compiled(*rules: tuple[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((re.compile(pattern), spoken) for pattern, spoken in rules)
 
@@ -112,6 +111,7 @@ _SYMBOLS: Final = _compiled(
     (r"\s?=+\s?", " equals "),
     (r"(?<=\w)\s\+\s(?=\w)", " plus "),
     (r"±", " plus or minus "),
+    (r"\+", " plus "),
     (r"√", " square root of "),
     (r"²", " squared"),
     (r"³", " cubed"),
@@ -124,10 +124,6 @@ _SYMBOLS: Final = _compiled(
     (r"£", " pounds "),
 )
 _SYMBOL = re.compile(r"[^\w\s.,;:!?'\"()’‘“”–—-]")
-    (re.compile(r"\s?[°º]"), " degrees"),
-    (re.compile(r"\s?%"), " percent"),
-    (re.compile("€"), " euros "),
-)
 
 
 def abbreviations_in_words(text: str) -> str:
@@ -177,7 +173,7 @@ def _ending(match: re.Match[str]) -> str:
 
 
 def _street(match: re.Match[str]) -> str:
-    """Tell a street from a saint and a drive from a doctor: those have a name behind them and no house number before."""
+    """Tell a street from a saint and a drive from a doctor: those have a name behind them and no number before."""
     before, name, period, capital, end = match.groups()
     if capital and not before[0].isdigit():
         return match[0]

@@ -23,7 +23,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TTSService
-from pipecat.utils.text.base_text_aggregator import TextType
+from pipecat.utils.text.base_text_aggregator import BaseTextAggregator, TextType
 
 from voice.clauses import ClauseAggregator
 from voice.frames import SpeechSpeedFrame
@@ -63,7 +63,8 @@ class Speaking(TTSService):
         self._speed = speed
         self._spoken_language = language
         self._on_clause = on_clause
-        self._text_aggregator = ClauseAggregator()
+        # Pipecat took the parameter for it away and kept the attribute.
+        self._text_aggregator: BaseTextAggregator = ClauseAggregator()  # type: ignore[assignment]
         self._speculative = False
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:

@@ -19,6 +19,7 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller, Capability, Permission
 from satellites.browser.transport import PeerGone, accept, browser_transport, watch
 
@@ -168,6 +169,8 @@ class Door:
                 watching.cancel()
         except* PeerGone:
             logger.warning("{} left and its conversation did not end; cancelled it", caller.device)
+        except* AssistantNotReady as early:
+            logger.info("{} came too early: {}", caller.device, early.exceptions[0])
         except* Exception:  # noqa: BLE001 - one conversation's failure ends no other
             logger.exception("The conversation with {} failed", caller.device)
         finally:

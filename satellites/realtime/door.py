@@ -13,6 +13,7 @@ from loguru import logger
 from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
+from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller, Capability, Permission
 from satellites.realtime.connection import ClientGone, Connection
 from satellites.realtime.protocol import RealtimeProtocol
@@ -74,6 +75,8 @@ async def serve(websocket: WebSocket, assistant: Assistant, caller: Caller, mode
     except* ClientGone as gone:
         logger.info(f"Realtime client of {caller.device} dropped: {gone.exceptions[0]}")
         await connection.close(1013, "Events were not read in time.")
+    except* AssistantNotReady as early:
+        await connection.close(1013, str(early.exceptions[0]))
     except* Exception:  # noqa: BLE001  whatever went wrong in one conversation stays within it
         logger.exception(f"The conversation with {caller.device} failed")
         await connection.close(1011, "The server has failed; its log says why.")

@@ -132,7 +132,7 @@ class RealtimeTransport(BaseTransport):
                 amendment.interruptible = False
                 await self._output.push_frame(amendment)
             case Interrupt():
-                await self._input.broadcast_interruption()  # type: ignore[no-untyped-call]
+                await self._input.broadcast_interruption()
             case Answer(call_id, result):
                 self._functions.answer(call_id, result)
             case Run():
@@ -184,7 +184,7 @@ class RealtimeInput(BaseInputTransport):
     async def cleanup(self) -> None:
         """Stop reading, if neither an end nor a cancellation came by."""
         await self._stop_reading()
-        await super().cleanup()  # type: ignore[no-untyped-call]
+        await super().cleanup()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Follow the caller's turns as they come back upstream."""

@@ -13,6 +13,7 @@ from faster_whisper import WhisperModel
 from loguru import logger
 
 from pipeline import settings
+from pipeline.assistant import cores
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.prompt import PERSONA
 from tests.benchmarks import accuracy, barge_in, latency, load, pauses, report
@@ -57,7 +58,9 @@ async def language_server(url: str | None, model: str) -> AsyncIterator[Language
     if url is not None:
         yield LanguageServer(url, "none", model)
         return
-    engine = EmbeddedLanguageEngine(language_model(None))
+    # As PASSFEL starts it where no address is set.
+    language = settings.Language()
+    engine = EmbeddedLanguageEngine(language_model(None), threads=language.threads or cores(), context=language.context)
     endpoint = await engine.start()
     try:
         yield LanguageServer(endpoint.url, endpoint.api_key, endpoint.model)

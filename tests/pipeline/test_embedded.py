@@ -17,10 +17,10 @@ import pytest
 
 from pipeline.embedded import (
     EmbeddedLanguageEngine,
-    Endpoint,
     LanguageEngineError,
     with_forced_call,
 )
+from pipeline.endpoint import Endpoint
 
 QUESTION = [
     {"role": "system", "content": "You are the voice of this home."},

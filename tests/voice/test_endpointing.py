@@ -6,7 +6,8 @@ from voice.endpointing import DANGLING_PATIENCE, FRAGMENT_PATIENCE, LONGEST, SHO
 
 
 @pytest.mark.parametrize(
-    "text", ["What time is it?", "Turn on the lamp.", "Set a timer for ten minutes.", "How is the weather?", "Yes.", "No."]
+    "text",
+    ["What time is it?", "Turn on the lamp.", "Set a timer for ten minutes.", "How is the weather?", "Yes.", "No."],
 )
 def test_a_finished_sentence_is_answered_at_once(text: str) -> None:
     assert patience(text, 0.97) <= SHORTEST

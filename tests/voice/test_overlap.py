@@ -15,7 +15,9 @@ def test_a_sign_of_listening_is_no_interruption(text: str) -> None:
     assert judge_overlap(heard(text), SAID, final=True) is Overlap.BACKCHANNEL
 
 
-@pytest.mark.parametrize("text", ["Stop.", "Wait, what?", "No no, I meant London.", "What about the weather?", "Hold on."])
+@pytest.mark.parametrize(
+    "text", ["Stop.", "Wait, what?", "No no, I meant London.", "What about the weather?", "Hold on."]
+)
 def test_words_that_mean_something_interrupt(text: str) -> None:
     assert judge_overlap(heard(text), SAID, final=True) is Overlap.INTERRUPTION
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.spoken import room_tone, speech
 
+from tests.spoken import room_tone, speech
 from voice import models
 from voice.hypothesis import is_invented, words_of
 from voice.whisper import LONGEST_WINDOW, SAMPLE_RATE, WhisperEngine, WhisperError, divide
@@ -31,8 +31,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WhisperEngine]:
     engine.close()
 
 
-@pytest.mark.parametrize("sentence", ["What time is it?", "Switch off the kitchen light.", "Please add milk and bread to the shopping list."])
-async def test_short_speech_is_understood_without_padding_to_thirty_seconds(engine: WhisperEngine, sentence: str) -> None:
+@pytest.mark.parametrize(
+    "sentence", ["What time is it?", "Switch off the kitchen light.", "Please add milk and bread to the shopping list."]
+)
+async def test_short_speech_is_understood_without_padding_to_thirty_seconds(
+    engine: WhisperEngine, sentence: str
+) -> None:
     transcript = await engine.transcribe(np.concatenate([room_tone(0.3), speech(sentence), room_tone(0.1)]))
     assert words_of(transcript.text) == words_of(sentence)
     assert not transcript.doubtful
@@ -72,7 +76,9 @@ async def test_a_cancelled_transcription_leaves_the_engine_usable(engine: Whispe
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert words_of((await engine.transcribe(speech("Switch off the kitchen light."))).text) == words_of("switch off the kitchen light")
+    assert words_of((await engine.transcribe(speech("Switch off the kitchen light."))).text) == words_of(
+        "switch off the kitchen light"
+    )
 
 
 async def test_the_language_is_detected(shared_audio: Path, tmp_path: Path) -> None:
