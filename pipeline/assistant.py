@@ -2,12 +2,14 @@
 
 import asyncio
 import os
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from loguru import logger
 from openai import AsyncOpenAI, OpenAIError
+from openai.types.chat import ChatCompletionMessageParam
 from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
@@ -17,7 +19,8 @@ from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.endpoint import Endpoint
 from pipeline.language import language_client
 from pipeline.latency import LatencyLog
-from pipeline.prompt import persona
+from pipeline.prefixes import share_prefix
+from pipeline.prompt import EXAMPLES, Prompt
 from pipeline.settings import Settings
 from voice import models
 from voice.endpointing import SmartTurn
@@ -46,6 +49,7 @@ class Assistant:
         self._engines: Engines | None = None
         self._embedded: EmbeddedLanguageEngine | None = None
         self._stack = AsyncExitStack()
+        self._taken: set[int] = set()
 
     @property
     def ready(self) -> bool:
@@ -95,15 +99,31 @@ class Assistant:
         """
         if self._engines is None:
             raise AssistantNotReady("the assistant is still loading its models; try again in a few seconds")
-        conversation = Conversation(
-            transport,
-            caller,
-            engines=self._engines,
-            settings=self.settings,
-            latency=self.latency,
-            call_tool=call_tool,
-        )
-        await conversation.run()
+        with self._slot() as slot:
+            conversation = Conversation(
+                transport,
+                caller,
+                engines=self._engines,
+                settings=self.settings,
+                latency=self.latency,
+                slot=slot,
+                call_tool=call_tool,
+            )
+            await conversation.run()
+
+    @contextmanager
+    def _slot(self) -> Iterator[int | None]:
+        """Lend a slot of the embedded engine, or none where all are taken or the server has none."""
+        slots = self._engines.endpoint.slots if self._engines else 0
+        free = [slot for slot in range(slots) if slot not in self._taken]
+        if not free:
+            yield None
+            return
+        self._taken.add(free[0])
+        try:
+            yield free[0]
+        finally:
+            self._taken.discard(free[0])
 
     def _load_voice(self) -> tuple[WhisperEngine, SmartTurn, SpeechDetector, PiperEngine]:
         settings, data = self.settings, self.settings.data_dir
@@ -128,15 +148,15 @@ class Assistant:
         language = self.settings.language
         if language.url is not None:
             key = language.api_key.get_secret_value() if language.api_key else "none"
-            endpoint = Endpoint(language.url, key, language.model or "default")
+            endpoint = Endpoint(language.url, key, language.model or "default", context=language.context)
         else:
             self._embedded = EmbeddedLanguageEngine(
                 models.language_model(language.model),
-                threads=language.threads or cores(),
+                prefixes=self.settings.data_dir / "cache" / "prefixes",
+                threads=language.threads,
                 context=language.context,
             )
-            started = await self._embedded.start()
-            endpoint = Endpoint(started.url, started.api_key, started.model)
+            endpoint = await self._embedded.start()
             self._stack.push_async_callback(self._embedded.stop)
         client = language_client(endpoint)
         self._stack.push_async_callback(client.close)
@@ -146,19 +166,27 @@ class Assistant:
         async with asyncio.timeout(WARM_UP_LIMIT):
             await engines.whisper.warm_up()
             await engines.piper.warm_up()
+        prompt = Prompt(self.settings.household, small=engines.endpoint.needs_examples)
+        messages = [{"role": "system", "content": prompt.instruction()}, *prompt.opening()]
         try:
             async with asyncio.timeout(WARM_UP_LIMIT):
-                await engines.client.chat.completions.create(
-                    model=engines.endpoint.model,
-                    messages=[
-                        {"role": "system", "content": persona(self.settings.household)},
-                        {"role": "user", "content": "Hello"},
-                    ],
-                    max_tokens=1,
-                )
+                if engines.endpoint.slots:
+                    await share_prefix(
+                        engines.endpoint, [prompt.instruction(), *EXAMPLES], lambda: _read(engines, messages, slot=0)
+                    )
+                await _read(engines, messages, slot=0 if engines.endpoint.slots else None)
         except (OpenAIError, TimeoutError) as error:
             # It may come up later, and until then the assistant says so aloud.
             logger.warning(f"the language model at {engines.endpoint.url} does not answer yet: {error}")
+
+
+async def _read(engines: Engines, messages: Sequence[object], *, slot: int | None) -> None:
+    await engines.client.chat.completions.create(
+        model=engines.endpoint.model,
+        messages=cast("list[ChatCompletionMessageParam]", messages),
+        max_tokens=1,
+        extra_body=None if slot is None else {"id_slot": slot},
+    )
 
 
 def cores() -> int:

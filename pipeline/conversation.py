@@ -25,7 +25,7 @@ from pipeline.caller import Caller, Capability
 from pipeline.endpoint import Endpoint
 from pipeline.language import LanguageModel
 from pipeline.latency import LatencyLog, TurnClock
-from pipeline.prompt import instruction
+from pipeline.prompt import Prompt
 from pipeline.prompt_keeper import PromptKeeper
 from pipeline.settings import Settings
 from pipeline.speech_gate import SpeechGate
@@ -65,20 +65,34 @@ class Conversation:
         engines: Engines,
         settings: Settings,
         latency: LatencyLog,
+        slot: int | None = None,
         call_tool: FunctionCallHandler | None = None,
     ) -> None:
         self.id = uuid4().hex[:12]
         self._caller = caller
         self._clock = TurnClock(latency, conversation=self.id, door=caller.door, device=caller.device)
-        self._context = LLMContext()
-        self._worker = self._make_worker(transport, engines, settings, call_tool)
+        prompt = Prompt(settings.household, small=engines.endpoint.needs_examples)
+        self._context = LLMContext(messages=prompt.opening())
+        self._llm = LanguageModel(
+            engines.endpoint,
+            client=engines.client,
+            instruction=prompt.instruction(caller),
+            temperature=settings.language.temperature,
+            max_tokens=settings.language.max_tokens,
+            slot=slot,
+            clock=self._clock,
+        )
+        self._worker = self._make_worker(transport, engines, settings, prompt, call_tool)
 
     async def run(self) -> None:
         """Hold the conversation; return when it has ended. Cancellation ends it at once and closes the transport."""
         logger.info(f"conversation {self.id} with {self._caller.device} through {self._caller.door} begins")
-        runner = WorkerRunner(handle_sigint=False)
-        await runner.add_workers(self._worker)
-        await runner.run()
+        async with asyncio.TaskGroup() as tasks:
+            warming = tasks.create_task(self._llm.warm_up(self._context))
+            runner = WorkerRunner(handle_sigint=False)
+            await runner.add_workers(self._worker)
+            await runner.run()
+            warming.cancel()
         logger.info(f"conversation {self.id} has ended")
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -90,6 +104,7 @@ class Conversation:
         transport: BaseTransport,
         engines: Engines,
         settings: Settings,
+        prompt: Prompt,
         call_tool: FunctionCallHandler | None,
     ) -> PipelineWorker:
         caller, clock = self._caller, self._clock
@@ -105,16 +120,8 @@ class Conversation:
             on_turn=self._heard,
             user_id=caller.person or "",
         )
-        llm = LanguageModel(
-            engines.endpoint,
-            client=engines.client,
-            instruction=instruction(settings.household, caller),
-            temperature=settings.language.temperature,
-            max_tokens=settings.language.max_tokens,
-            clock=clock,
-        )
         if call_tool is not None:
-            llm.register_function(None, call_tool, cancel_on_interruption=False)
+            self._llm.register_function(None, call_tool, cancel_on_interruption=False)
         speaking = Speaking(
             engine=engines.piper, speed=settings.speaking.speed, on_clause=lambda: clock.mark("first_clause")
         )
@@ -126,7 +133,13 @@ class Conversation:
             ),
         )
         aggregators.assistant().add_event_handler("on_assistant_turn_stopped", self._answered)
-        keeper = PromptKeeper(context=self._context, caller=caller, settings=settings, on_typed=self._typed)
+        keeper = PromptKeeper(
+            context=self._context,
+            budget=engines.endpoint.context - settings.language.max_tokens,
+            caller=caller,
+            prompt=prompt,
+            on_typed=clock.typed,
+        )
         return PipelineWorker(
             Pipeline(
                 [
@@ -134,7 +147,7 @@ class Conversation:
                     hearing,
                     keeper,
                     aggregators.user(),
-                    llm,
+                    self._llm,
                     speaking,
                     gate,
                     output,
@@ -153,9 +166,6 @@ class Conversation:
     async def _heard(self, turn: HeardTurn) -> None:
         logger.debug(f"conversation {self.id} heard: {turn.text}")
         self._clock.heard(turn)
-
-    def _typed(self, text: str) -> None:
-        self._clock.typed(text)
 
     async def _answered(self, _: LLMAssistantAggregator, message: AssistantTurnStoppedMessage) -> None:
         record = self._clock.answered(message.content or "", interrupted=message.interrupted)

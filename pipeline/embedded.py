@@ -31,6 +31,9 @@ _LONGEST_DELAY_SECONDS = 30.0
 # A process that lived this long did not fail because of how it was started.
 _STEADY_SECONDS = 60.0
 
+SMALL_MODEL_BYTES = 1_000_000_000
+"""A file smaller than this holds a model that follows examples better than rules."""
+
 _LAST_LINES = 8
 _CHUNK_BYTES = 1 << 14
 _LONGEST_LINE_BYTES = 1 << 12
@@ -77,6 +80,7 @@ class EmbeddedLanguageEngine:
         self,
         model: Path,
         *,
+        prefixes: Path | None = None,
         threads: int = 0,
         context: int = 8192,
         slots: int = 4,
@@ -84,12 +88,15 @@ class EmbeddedLanguageEngine:
     ) -> None:
         """Take the GGUF file `model`, which is not opened before `start`.
 
+        `prefixes` is the folder where `pipeline.prefixes` keeps computed prompts; without one it keeps none.
+
         `threads` compute; 0 takes half of the cores, because llama.cpp's threads wait for each other after every
         operation: on cores that speech needs too, more threads are slower by far. `slots` conversations are
         answered at the same time and share `context` tokens. A health check comes every `check_interval`
         seconds and may take as long; three without an answer mean that the process hangs.
         """
         self._model = model
+        self._prefixes = prefixes
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._threads = threads or max(1, cores // 2)
         # With a thread on every core, one that spins at a barrier keeps the one it waits for from running.
@@ -113,10 +120,18 @@ class EmbeddedLanguageEngine:
             raise RuntimeError("the language engine is started already")
         if not self._model.is_file():
             raise LanguageEngineError(f"no file {self._model}: check the path in your settings")
+        if self._prefixes is not None:
+            self._prefixes.mkdir(parents=True, exist_ok=True)
         self._key = secrets.token_urlsafe(32)
         self._child = await self._launch(port=0)
         self._endpoint = Endpoint(
-            url=f"http://127.0.0.1:{self._child.port}/v1", api_key=self._key, model=self._model.stem
+            url=f"http://127.0.0.1:{self._child.port}/v1",
+            api_key=self._key,
+            model=self._model.stem,
+            context=self._context // self._slots,
+            slots=self._slots,
+            needs_examples=self._model.stat().st_size < SMALL_MODEL_BYTES,
+            adapt=with_forced_call,
         )
         self._healthy = True
         self._supervisor = asyncio.create_task(self._supervise(self._child.port), name="language engine")
@@ -194,6 +209,7 @@ class EmbeddedLanguageEngine:
             *("--threads", str(self._threads)),
             *("--context", str(self._context)),
             *("--slots", str(self._slots)),
+            *(("--prefixes", str(self._prefixes.absolute())) if self._prefixes else ()),
         ]
 
     async def _watch(self, child: "_Child") -> str:

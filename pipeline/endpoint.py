@@ -1,5 +1,6 @@
-"""Where a language model is served."""
+"""Where a language model is served, and what it is to be asked like."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,5 +13,11 @@ class Endpoint:
     """The address that ends in `/v1`."""
     api_key: str = field(repr=False)
     model: str
-    extra: dict[str, Any] = field(default_factory=dict)
-    """More parameters for every request."""
+    context: int = 8192
+    """Tokens that one conversation may fill."""
+    slots: int = 0
+    """llama.cpp's slots: each keeps one conversation's prefix, if the conversation asks for it by number."""
+    needs_examples: bool = False
+    """The model is so small that it learns how to answer from examples, not from rules."""
+    adapt: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+    """Rewrites a request into what this server understands."""

@@ -1,7 +1,12 @@
 """The one language-model client: Pipecat's OpenAI service, at any OpenAI-compatible server."""
 
+import asyncio
+from typing import Any
+
 from loguru import logger
-from openai import AsyncOpenAI, Timeout
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAIError, Timeout
+from pipecat.adapters.schemas.tools_schema import ToolsSchema
+from pipecat.adapters.services.open_ai_adapter import OpenAILLMInvocationParams
 from pipecat.frames.frames import (
     EagerEndOfTurnCancelFrame,
     ErrorFrame,
@@ -10,9 +15,11 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     TTSSpeakFrame,
 )
+from pipecat.processors.aggregators.llm_context import LLMContext, NotGiven
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.turns.speculation_gate import GatedFrame, SpeculationGate
+from pipecat.utils.http import connection_limits
 
 from pipeline.endpoint import Endpoint
 from pipeline.latency import TurnClock
@@ -58,16 +65,19 @@ class LanguageModel(OpenAILLMService):
         instruction: str,
         temperature: float,
         max_tokens: int,
+        slot: int | None,
         clock: TurnClock,
     ) -> None:
         self._shared_client = client
+        self._adapt = endpoint.adapt
+        self._offers_tools = False
         super().__init__(
             settings=OpenAILLMService.Settings(
                 model=endpoint.model,
                 system_instruction=instruction,
                 temperature=temperature,
                 max_tokens=max_tokens,
-                extra=endpoint.extra,
+                extra={} if slot is None else {"extra_body": {"id_slot": slot}},
             ),
             retry_timeout_secs=FIRST_TOKEN_LIMIT,
             retry_on_timeout=True,
@@ -79,6 +89,27 @@ class LanguageModel(OpenAILLMService):
     def create_client(self, *_: object, **__: object) -> AsyncOpenAI:
         """Take the shared client instead of making one."""
         return self._shared_client
+
+    def build_chat_completion_params(self, params_from_context: OpenAILLMInvocationParams) -> dict[str, Any]:
+        """Make the request, in the words of this server."""
+        return self._adapt(super().build_chat_completion_params(params_from_context))
+
+    def _sync_registered_tool_handlers(self, tools: ToolsSchema | NotGiven | None) -> None:
+        self._offers_tools = isinstance(tools, ToolsSchema)
+        super()._sync_registered_tool_handlers(tools)
+
+    def _has_async_tools(self) -> bool:
+        # Pipecat explains late results in the prompt as soon as a tool could have one; without tools in the
+        # conversation that is 200 words which every first answer would wait for.
+        return self._offers_tools and super()._has_async_tools()
+
+    async def warm_up(self, context: LLMContext) -> None:
+        """Let the server read the stable part of the prompt before anybody waits for it."""
+        try:
+            async with asyncio.timeout(FIRST_TOKEN_LIMIT):
+                await self.run_inference(context, max_tokens=1)
+        except (OpenAIError, TimeoutError) as error:
+            logger.debug(f"the prompt could not be warmed: {error}")
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Mark the beginning of a speculative answer, for the voice and the gate behind it."""
@@ -100,9 +131,13 @@ class LanguageModel(OpenAILLMService):
 
 def language_client(endpoint: Endpoint) -> AsyncOpenAI:
     """The client through which all conversations ask `endpoint`. It does not retry: a voice that waits is worse."""
+    local = endpoint.url.startswith("http:")
+    # llama.cpp drops a kept connection now and then; on the own machine a new one costs nothing.
+    limits = connection_limits(max_keepalive_connections=0 if local else 20, keepalive_expiry=300)
     return AsyncOpenAI(
         api_key=endpoint.api_key,
         base_url=endpoint.url,
         max_retries=0,
         timeout=Timeout(ANSWER_LIMIT, connect=3.0),
+        http_client=DefaultAsyncHttpxClient(limits=limits, trust_env=not local),
     )

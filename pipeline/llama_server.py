@@ -46,6 +46,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--context", type=int, default=8192, help="tokens that all conversations share")
     parser.add_argument("--slots", type=int, default=4, help="conversations answered at the same time")
+    parser.add_argument("--prefixes", type=Path, help="folder that slots may be saved to")
     return parser.parse_args()
 
 
@@ -74,6 +75,8 @@ def _parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
     parameters.kv_unified = True
     parameters.cache_idle_slots = False
     parameters.cache_ram_mib = _PARKED_MIB
+    if options.prefixes:
+        parameters.slot_save_path = f"{options.prefixes}/"
     parameters.n_batch = parameters.n_ubatch = _BATCH_TOKENS
     return parameters
 

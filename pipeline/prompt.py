@@ -1,61 +1,100 @@
 """What the language model is told before the conversation.
 
 The persona comes first and never changes within a conversation, so that a server's prefix cache holds; what changes
-(the time, what a client asks for) is appended to the conversation and stays where it was put.
+(the time, what a client asks for) comes behind it and stays where it was put.
 """
 
 from datetime import datetime
 from typing import Final
 
-from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 
 from pipeline.caller import Caller
 from pipeline.settings import Household
 
 PERSONA: Final = (
-    "You are Passfel, the voice assistant of a household. Answer in one or two short spoken sentences, "
-    "in plain words without lists or formatting. If you do not know something, say so."
+    "You are Passfel, the voice assistant of a household. Answer in one or two short spoken sentences, in plain words "
+    "without lists or formatting. If you do not know something, or cannot do it, say so."
 )
+SMALL_PERSONA: Final = "You are Passfel, a helpful voice assistant. Reply in one short sentence."
+EXAMPLES: Final = (
+    ("What's the capital of France?", "The capital of France is Paris."),
+    ("What's the weather like?", "I can't check the weather."),
+    ("Thank you.", "You're welcome!"),
+    ("What did my sister say?", "Sorry, I don't know that."),
+    ("How do I clean a window?", "Wipe it with water and a little vinegar, then dry it with a soft cloth."),
+    ("Open the garage.", "Sorry, I can't do that."),
+    ("Set an alarm for seven.", "Sorry, I can't do that."),
+    ("Who are you?", "I'm Passfel, your voice assistant."),
+)
+"""Turns that show a very small model how to answer, above all where it cannot know or do something."""
+
 CLOCK_STALE: Final = 300.0
 """Seconds after which the time told to the model is told again."""
 CHARACTERS_A_TOKEN: Final = 3
 KEPT_SHARE: Final = 0.5
 
 
-def persona(household: Household) -> str:
-    """The stable first part of the prompt."""
-    parts = [PERSONA]
-    if household.name:
-        parts.append(f"The household is called {household.name}.")
-    if household.location:
-        parts.append(f"It is in {household.location}.")
-    if household.persona:
-        parts.append(household.persona)
-    return " ".join(parts)
+class Prompt:
+    """The beginning of every conversation with one household and one model.
 
-
-def clock_note(household: Household, caller: Caller) -> str:
-    """What the model is told of the moment and the place."""
-    now = datetime.now(household.zone)
-    note = f"It is {now:%A}, {now.day} {now:%B %Y}, {now:%H:%M}."
-    if caller.room:
-        note += f" The person is in the {caller.room}."
-    return note
-
-
-def instruction(household: Household, caller: Caller, instructions: str = "") -> str:
-    """The first message of a conversation: the persona, then what is true when it begins.
-
-    It is one message, since many models' templates allow a system message at the beginning only.
+    Args:
+        household: whom it is for.
+        small: the model follows examples better than rules.
     """
-    return "\n".join(part for part in (persona(household), clock_note(household, caller), instructions) if part)
+
+    def __init__(self, household: Household, *, small: bool) -> None:
+        self._household = household
+        self._small = small
+
+    def instruction(self, caller: Caller | None = None, instructions: str = "") -> str:
+        """The system message: the persona, then what is true of this conversation.
+
+        It is one message, since many models' templates allow a system message at the beginning only.
+        """
+        household = self._household
+        parts = [SMALL_PERSONA if self._small else PERSONA]
+        if household.name:
+            parts.append(f"The household is called {household.name}.")
+        if household.location:
+            parts.append(f"It is in {household.location}.")
+        if household.persona:
+            parts.append(household.persona)
+        if not self._small:
+            parts.append(self.clock_note(caller))
+        if instructions:
+            parts.append(instructions)
+        return "\n".join(parts)
+
+    def opening(self) -> list[LLMContextMessage]:
+        """The messages before the first turn. A small model reads the time from them too, best from an example."""
+        if not self._small:
+            return []
+        now = datetime.now(self._household.zone)
+        clock = (("What day is it?", f"It's {_date(now)}."), ("What time is it?", f"It's {now:%H:%M}."))
+        messages: list[LLMContextMessage] = []
+        for question, answer in (*EXAMPLES, *clock):
+            messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        return messages
+
+    def clock_note(self, caller: Caller | None = None) -> str:
+        """What the model is told of the moment and the place."""
+        now = datetime.now(self._household.zone)
+        note = f"It is {_date(now)}, {now:%H:%M}."
+        if caller is not None and caller.room:
+            note += f" The person is in the {caller.room}."
+        return note
 
 
-def trim(context: LLMContext, budget: int) -> int:
+def _date(now: datetime) -> str:
+    return f"{now:%A}, {now.day} {now:%B %Y}"
+
+
+def trim(context: LLMContext, budget: int, *, keep: int = 0) -> int:
     """Forget the oldest messages where the conversation would not fit into `budget` tokens.
 
     Half of it goes at once, so that the server's prefix cache is lost seldom. A cut is made before a person's
-    message, so that no answer or tool result stays without its question.
+    message, so that no answer or tool result stays without its question. The first `keep` messages stay.
 
     Returns:
         How many messages were forgotten.
@@ -65,12 +104,12 @@ def trim(context: LLMContext, budget: int) -> int:
     if sum(sizes) <= budget:
         return 0
     kept, cut = 0, len(messages)
-    for index in range(len(messages) - 1, -1, -1):
+    for index in range(len(messages) - 1, keep - 1, -1):
         kept += sizes[index]
         if kept > budget * KEPT_SHARE and cut < len(messages):
             break
         message = messages[index]
         if isinstance(message, dict) and message.get("role") == "user":
             cut = index
-    context.set_messages(messages[cut:])
-    return cut
+    context.set_messages(messages[:keep] + messages[cut:])
+    return cut - keep

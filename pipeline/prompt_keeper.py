@@ -18,8 +18,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.settings import LLMSettings
 
 from pipeline.caller import Caller
-from pipeline.prompt import CLOCK_STALE, clock_note, instruction, trim
-from pipeline.settings import Settings
+from pipeline.prompt import CLOCK_STALE, Prompt, trim
 from voice.frames import SessionInstructionsFrame
 from voice.hearing import CONTINUES
 
@@ -28,16 +27,25 @@ class PromptKeeper(FrameProcessor):
     """Stands before the aggregator that shares its `context`.
 
     Args:
+        budget: tokens that the context may fill.
         on_typed: told of text that the model is asked to answer without anybody having spoken.
     """
 
     def __init__(
-        self, *, context: LLMContext, caller: Caller, settings: Settings, on_typed: Callable[[str], None]
+        self,
+        *,
+        context: LLMContext,
+        budget: int,
+        caller: Caller,
+        prompt: Prompt,
+        on_typed: Callable[[str], None],
     ) -> None:
         super().__init__()
         self._context = context
         self._caller = caller
-        self._settings = settings
+        self._prompt = prompt
+        self._budget = budget
+        self._opening = len(context.messages)
         self._on_typed = on_typed
         self._told_time = time.monotonic()
         self._retracted = False
@@ -58,7 +66,7 @@ class PromptKeeper(FrameProcessor):
                 self._prepare()
                 self._on_typed(_text_of(frame.messages))
             case SessionInstructionsFrame():
-                system = instruction(self._settings.household, self._caller, frame.instructions)
+                system = self._prompt.instruction(self._caller, frame.instructions)
                 delta = LLMSettings(system_instruction=system)
                 await self.push_frame(LLMUpdateSettingsFrame(delta=delta))
         await self.push_frame(frame, direction)
@@ -66,11 +74,8 @@ class PromptKeeper(FrameProcessor):
     def _prepare(self) -> None:
         if time.monotonic() - self._told_time > CLOCK_STALE:
             self._told_time = time.monotonic()
-            self._context.add_message(
-                {"role": "developer", "content": clock_note(self._settings.household, self._caller)}
-            )
-        language = self._settings.language
-        if forgotten := trim(self._context, language.context - language.max_tokens):
+            self._context.add_message({"role": "developer", "content": self._prompt.clock_note(self._caller)})
+        if forgotten := trim(self._context, self._budget, keep=self._opening):
             logger.debug(f"{forgotten} messages no longer fit into the model's context and were forgotten")
 
     def _retract(self) -> None:

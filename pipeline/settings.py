@@ -123,7 +123,7 @@ class Language(BaseModel):
     """Threads of the embedded engine; 0 takes one for each core."""
     context: int = Field(default=8192, ge=512)
     """Tokens of conversation that the model sees at once."""
-    temperature: float = Field(default=0.3, ge=0.0, le=2.0)
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0)
     max_tokens: int = Field(default=400, ge=16)
     """The longest answer, in tokens."""
 

@@ -32,7 +32,7 @@ class _Pace:
     """Before "and" and "or": later, since they join words ("salt and pepper") more often than clauses."""
 
     longest: int
-    """Anywhere that does not tear apart what belongs together."""
+    """Anywhere that does not tear apart what belongs together; from twice as many, anywhere between words."""
 
 
 _FIRST: Final = _Pace(mark=3, conjunction=3, and_or=5, longest=10)
@@ -54,7 +54,12 @@ _CLAUSE_MARK = re.compile(rf"([,;:—，；：])([{_CLOSERS}]*)$")
 _SPACED_DASH: Final = frozenset({"-", "--", "–", "—"})
 _LIST_NUMBER = re.compile(r"(?:^|\n)[ \t]*\d{1,3}[.)]$")
 _LAST_WORD = re.compile(r"[^\W\d_](?:[\w.’'-]*\w)?$")
-_PLAIN_WORD = re.compile(r"(?:^|[\s\"'“‘(*_-])[a-z’']*[a-z]{3}$")
+_PLAIN_WORD = re.compile(
+    r"(?:^|[\s\"'“‘(*_-])"
+    r"(?:[a-z’']*[a-z]{3}|as|at|be|by|do|go|he|if|in|is|it|me|my|of|on|so|to|up|us|we)$"
+)
+"""A word before a period that need not wait for what follows; short ones may be abbreviations or parts of names."""
+
 _INITIALS = re.compile(r"(?:\w\.)*\w")
 
 _LONGEST_EMPHASIS: Final = 300
@@ -165,7 +170,7 @@ def _first_cut(text: str, pace: _Pace) -> int:
         if words and _ends_piece(token, words, pace) and not _is_inside_markup(text[: token.end()]):
             return token.end()
         if words >= pace.longest and text[token.end() :].strip():
-            cut = _cut_overlong(tokens, text, pace)
+            cut = _cut_overlong(tokens, words, pace)
             if cut:
                 return cut
     return 0
@@ -178,7 +183,7 @@ def _ends_piece(token: re.Match[str], words: int, pace: _Pace) -> bool:
         return True
     if not after and (_ADDRESS.match(token.group()) or _has_open_quote(before)):
         return False
-    if mark := _SENTENCE_MARK.search(before):
+    if mark := _SENTENCE_MARK.search(before, token.start()):
         return _ends_sentence(mark[1], before[: mark.start()], after)
     return words >= pace.mark and _ends_clause(token.group(), before, after)
 
@@ -210,13 +215,13 @@ def _period_ends_sentence(text: str, following: str) -> bool:
     return word in MAY_END_SENTENCE and following[0].isupper()
 
 
-def _ends_clause(token: str, before: str, after: str) -> bool:
-    if token in _SPACED_DASH:
-        return after[:1].isspace() and not before[: -len(token)].rstrip()[-1:].isdigit()
-    mark = _CLAUSE_MARK.search(token)
+def _ends_clause(word: str, before: str, after: str) -> bool:
+    if word in _SPACED_DASH:
+        return (after[:1].isspace() or word == "—") and not before[: -len(word)].rstrip()[-1:].isdigit()
+    mark = _CLAUSE_MARK.search(word)
     if not mark:
         return False
-    previous = token[: mark.start()][-1:]
+    previous = word[: mark.start()][-1:]
     if not after:
         return mark[1] != ":" and previous.isalpha()
     if previous.isdigit():
@@ -233,20 +238,22 @@ def _opens_clause(token: re.Match[str], words: int, pace: _Pace, tokens: list[re
     return enough and not _leans_on_next(tokens[-1].group())
 
 
-def _cut_overlong(tokens: list[re.Match[str]], text: str, pace: _Pace) -> int:
+def _cut_overlong(tokens: list[re.Match[str]], words: int, pace: _Pace) -> int:
     """Where to cut a text that has grown too long without a mark: before a phrase, or else between any two words."""
-    following = text[tokens[-1].end() :].split(maxsplit=1)[0]
-    if len(tokens) >= 2 and sum(_is_word(token.group()) for token in tokens) == pace.longest:
+    last, text = tokens[-1].group(), tokens[-1].string
+    end = tokens[-1].end()
+    if words == pace.longest and _is_word(last):
         for i in range(len(tokens) - 1, pace.longest * 6 // 10, -1):
             cut = tokens[i - 1].end()
             opens = tokens[i].group() in _OPENS_PHRASE and not _leans_on_next(tokens[i - 1].group())
             if opens and not _is_inside_markup(text[:cut]):
                 return cut
-    last = tokens[-1].group()
-    belongs_together = following[0].isdigit() or (last[0].isupper() and following[0].isupper())
-    if belongs_together or _leans_on_next(last) or not text[tokens[-1].end()].isspace():
+    following = text[end:].lstrip()[0]
+    belongs_together = following.isdigit() or (last[0].isupper() and following.isupper()) or _leans_on_next(last)
+    is_overdue = words >= 2 * pace.longest
+    if not text[end].isspace() or (belongs_together and not is_overdue) or _is_inside_markup(text[:end]):
         return 0
-    return 0 if _is_inside_markup(text) else tokens[-1].end()
+    return end
 
 
 def _leans_on_next(token: str) -> bool:

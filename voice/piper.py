@@ -51,7 +51,7 @@ _NO_SOUND: Final = frozenset(" ˈˌ,.:;!?¿¡…—-\"'()«»“”")
 
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """One word of the text given, with the second at which it ends in the clause's audio."""
+    """One word of the text given, with the second of its sentence, before any silence is cut, at which it ends."""
 
     text: str
     end: float
@@ -126,7 +126,8 @@ class PiperEngine:
             text: speakable text: numbers, times and signs already as words.
             words: each word to report with what it is spoken as, in order, such as ("7:30", "seven thirty"); without
                 it the words are those of `text`. The words of all chunks together are always these, in order.
-            speed: 1.0 is the voice's own, 2.0 twice as fast.
+            speed: 1.0 is the voice's own. The network rounds each phoneme up to whole frames, so the effect is less
+                than the figure: 2.0 takes about 0.64 of the time, 0.5 about 1.74 times as long.
 
         Raises:
             ValueError: if `speed` is not above 0.
@@ -253,7 +254,7 @@ class PiperEngine:
         heard = [np.zeros(1, dtype=np.float32)]
         for phonemes in self._phonemize(_CALIBRATION):
             sentence = self._encode(phonemes, 1.0)
-            heard.append(sentence.decode(0, sentence.frames))
+            heard += [sentence.decode(start, stop) for start, stop in windows(sentence.frames, FIRST_WINDOW)]
         audio = np.concatenate(heard)
         speech = audio[np.abs(audio) > SILENCE]
         return LOUDNESS / float(np.sqrt(np.square(speech).mean())) if len(speech) else 1.0

@@ -11,7 +11,7 @@ from voice.speakable_numbers import numbers_in_words
 from voice.speakable_times import dates_in_words, times_in_words
 from voice.speakable_words import abbreviations_in_words, operators_in_words, symbols_in_words
 
-_VULGAR_FRACTION = re.compile(r"(?<=[0-9])?([¼½¾⅐-⅞])")
+_VULGAR_FRACTION = re.compile(r"[¼½¾⅐-⅞]")
 _OTHER_DIGIT = re.compile(r"[^\x00-\x7f²³]")
 _ELLIPSIS = re.compile(r"\s?(?:\.{2,}|…)(?=\s*([a-z])?)")
 _NUMBER_ALONE = re.compile(
@@ -70,7 +70,7 @@ def _ascii_digits(text: str) -> str:
 
 
 def _vulgar_fraction(match: re.Match[str]) -> str:
-    written = unicodedata.normalize("NFKC", match[1]).replace("\u2044", "/")
+    written = unicodedata.normalize("NFKC", match[0]).replace("\u2044", "/")
     return f" {written}"
 
 

@@ -24,7 +24,7 @@ _TIMES = re.compile(r"(?<=\d)\s?\*\s?(?=\d)")
 _EMPHASIS = re.compile(r"[*`]+|~~+|(?<!\w)_+|_+(?!\w)")
 
 _EMOJI = re.compile(
-    "[\U0001f000-\U0001faff\U0001fb00-\U0001fbff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff\u249c-\u24e9"
+    "[\U0001f000-\U0001faff\U0001fb00-\U0001ffff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff\u249c-\u24e9"
     "\u2500-\u25ff\u3030\u303d\u3297\u3299\ufe0e\ufe0f\u20e3\U000e0000-\U000e007f\ue000-\uf8ff\ud800-\udfff]+\u200d?"
 )
 _EMOTICON = re.compile(r"(?<!\S)(?:[:;=][-o']?[)(DPp|]|<3|\^_\^|¯\\_\(ツ\)_/¯)(?!\S)")
@@ -126,9 +126,9 @@ def _read_line(line: str) -> tuple[str, bool]:
         return heading[1], True
     if bullet := _BULLET.match(line):
         line = line[bullet.end() :]
-        return _LIST_NUMBER.sub(r"\1, ", line, count=1), True
+        return _LIST_NUMBER.sub(r"\1: ", line, count=1), True
     if number := _LIST_NUMBER.match(line):
-        return f"{number[1]}, {line[number.end() :].strip()}", True
+        return f"{number[1]}: {line[number.end() :].strip()}", True
     if line.count("|") >= 2:
         return ", ".join(cell.strip() for cell in line.split("|") if cell.strip()), True
     return line.strip(), False

@@ -30,7 +30,7 @@ _UNIT = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
 _QUANTITY = re.compile(
     rf"({_SIGNED})(?:\s?(?:{_UNIT})?{_TO}({NUMBER}))?(\s?|-)({_UNIT})(?![\w°²³]|/[a-z]|'\w)(?:\.(?=\s[a-z]))?"
 )
-_DEGREES_WITHOUT_SIGN = re.compile(r"(?<=[0-9])([CF])\b")
+_DEGREES_WITHOUT_SIGN = re.compile(r"\b((?i:seat|gate|row|room|flat|unit|platform)\s)?([0-9]{1,3})([CF])\b")
 _FEET_AND_INCHES = re.compile(r"\b([0-9])['′]\s?([0-9]{1,2})(?:[\"″]|\b)")
 
 _PHONE = re.compile(
@@ -107,7 +107,7 @@ def numbers_in_words(text: str) -> str:
     text = _FEET_AND_INCHES.sub(lambda m: f"{cardinal(int(m[1]))} foot {cardinal(int(m[2]))}", text)
     text = _DECADE.sub(lambda m: _plural(year(int(m[1]))), text)
     text = _SHORT_DECADE.sub(lambda m: (m[1] or "") + _plural(cardinal(int(m[2]))), text)
-    text = _DEGREES_WITHOUT_SIGN.sub(r"°\1", text)
+    text = _DEGREES_WITHOUT_SIGN.sub(lambda m: m[0] if m[1] else f"{m[2]}°{m[3]}", text)
     text = _FRACTION.sub(_fraction, text)
     text = _QUANTITY.sub(_quantity, text)
     text = _ORDINAL.sub(lambda m: ordinal(int(m[1].replace(",", ""))), text)

@@ -15,7 +15,7 @@ _STREETS: Final = {
 }  # fmt: skip
 _ABBREVIATIONS: Final = {
     "e.g": "for example", "eg": "for example", "i.e": "that is", "approx": "approximately", "vs": "versus",
-    "incl": "including", "excl": "excluding",
+    "incl": "including", "excl": "excluding", "tel": "telephone",
 }  # fmt: skip
 _MAY_END_SENTENCE: Final = {
     "etc": "et cetera", "Inc": "Incorporated", "Ltd": "Limited", "Corp": "Corporation", "Co": "Company", "Jr": "Junior",
@@ -73,7 +73,7 @@ def _compiled(*rules: tuple[str, str]) -> tuple[tuple[re.Pattern[str], str], ...
 _OPERATORS: Final = _compiled(
     (r"(?:\b[Nn]os?\.\s?|#\s?|№\s?)(?=[0-9])", "number "),
     (r"(?<![\w.])\.(?=[0-9])", "0."),
-    (r"(?<=[0-9])\s?[x×]\s?(?=[0-9])", " by "),
+    (r"(?<=[0-9])\s?x\s?(?=[0-9])", " by "),
     (r"(?<=[0-9])\s?\^\s?(?=[0-9])", " to the power of "),
     (r"(?<=[0-9])\s?−\s?(?=[0-9])|(?<=[0-9])\s-\s(?=[0-9.]+\s?=)", " minus "),
     (r"(?<=[0-9])\s?\+\s?(?=[0-9])", " plus "),
@@ -123,7 +123,7 @@ _SYMBOLS: Final = _compiled(
     (r"€", " euros "),
     (r"£", " pounds "),
 )
-_SYMBOL = re.compile(r"[^\w\s.,;:!?'\"()’‘“”–—-]")
+_SYMBOL = re.compile(r"[²³º]|[^\w\s.,;:!?'\"()’‘“”–—-]")
 
 
 def abbreviations_in_words(text: str) -> str:

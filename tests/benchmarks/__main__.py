@@ -3,9 +3,8 @@
 import argparse
 import asyncio
 import contextlib
-import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +16,9 @@ from pipeline.assistant import cores
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.prompt import PERSONA
 from tests.benchmarks import accuracy, barge_in, latency, load, pauses, report
-from tests.benchmarks.recordings import Corpus, corpus, paused_sentences
+from tests.benchmarks.recordings import Corpus, Recording, corpus, paused_sentences
 from tests.benchmarks.servers import LanguageServer, Passfel, Plain, Side
 from voice.models import language_model, whisper_model
-
-MEASURES = ("latency", "accuracy", "pauses", "barge-in", "memory", "concurrency", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +31,85 @@ class Extent:
     barge_in_rounds: int
     conversations: int
     idle_seconds: float
+    accuracy_every: int
+    """One of so many recordings is transcribed."""
 
 
-FULL = Extent(4, 20, 2, 3, 5, 20)
-QUICK = Extent(1, 2, 1, 1, 2, 5)
+FULL = Extent(4, 20, 2, 3, 5, 20, 1)
+QUICK = Extent(1, 3, 1, 1, 2, 5, 3)
+AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every measure needs; each returns its text and its figures."""
+
+    sides: tuple[Side, ...]
+    spoken: Corpus
+    extent: Extent
+    folder: Path
+
+    async def latency(self) -> tuple[str, object]:
+        """Time from the last word to the answer."""
+        turns = await latency.measure(self.sides, self.spoken, self.extent.latency_rounds)
+        return report.latency(turns), turns
+
+    async def accuracy(self) -> tuple[str, object]:
+        """Words and values misheard."""
+        heard = await asyncio.to_thread(accuracy.measure, self.spoken, self.folder, every=self.extent.accuracy_every)
+        return report.accuracy(heard), heard
+
+    async def pauses(self) -> tuple[str, object]:
+        """Speakers who think."""
+        sentences = await asyncio.to_thread(self._paused_sentences)
+        turns = await pauses.measure(self.sides, self.spoken, sentences, self.extent.pause_rounds)
+        return report.pauses(turns), turns
+
+    async def barge_in(self) -> tuple[str, object]:
+        """Interruptions, and what is none."""
+        found = await barge_in.measure(self.sides, self.spoken, self.extent.barge_in_rounds)
+        requests = [question.name for question in self.spoken.questions]
+        return report.barge_in(found, requests), found
+
+    async def memory(self) -> tuple[str, object]:
+        """Megabytes a conversation."""
+        weighed = [await load.memory_of(side, self.spoken, self.extent.conversations) for side in self.sides]
+        return report.memory(weighed), weighed
+
+    async def concurrency(self) -> tuple[str, object]:
+        """Several conversations at once."""
+        turns = [turn for side in self.sides for turn in await load.concurrent(side, self.spoken, AT_ONCE)]
+        return report.concurrency(turns), turns
+
+    async def idle(self) -> tuple[str, object]:
+        """An open conversation in which nobody speaks."""
+        used = [await load.idle(side, self.spoken, self.extent.idle_seconds) for side in self.sides]
+        return report.idle(used), used
+
+    def _paused_sentences(self) -> list[Recording]:
+        model = WhisperModel(str(whisper_model("base", self.folder)), device="cpu", compute_type="int8")
+        sentences = paused_sentences(self.spoken, model, self.extent.paused_sentences)
+        return [self.spoken.sentence("jfk"), *sentences]
+
+
+Measure = Callable[[Bench], Awaitable[tuple[str, object]]]
+MEASURES: dict[str, Measure] = {
+    "latency": Bench.latency,
+    "accuracy": Bench.accuracy,
+    "pauses": Bench.pauses,
+    "barge-in": Bench.barge_in,
+    "memory": Bench.memory,
+    "concurrency": Bench.concurrency,
+    "idle": Bench.idle,
+}
+QUICK_MEASURES = ("latency", "accuracy", "idle")
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--out", type=Path, help="folder for bench.md and bench.json (default: in the data directory)")
-    parser.add_argument("--only", nargs="+", choices=MEASURES, default=MEASURES, metavar="MEASURE")
+    parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="MEASURE", help=", ".join(MEASURES))
     parser.add_argument("--side", choices=("pipecat", "passfel"), help="measure one side only")
     parser.add_argument("--quick", action="store_true", help="a first impression in under three minutes")
     parser.add_argument("--language-url", help="an OpenAI-compatible server to ask instead of the embedded one")
@@ -60,7 +125,8 @@ async def language_server(url: str | None, model: str) -> AsyncIterator[Language
         return
     # As PASSFEL starts it where no address is set.
     language = settings.Language()
-    engine = EmbeddedLanguageEngine(language_model(None), threads=language.threads or cores(), context=language.context)
+    threads = language.threads or cores()
+    engine = EmbeddedLanguageEngine(language_model(None), threads=threads, context=language.context)
     endpoint = await engine.start()
     try:
         yield LanguageServer(endpoint.url, endpoint.api_key, endpoint.model)
@@ -68,78 +134,37 @@ async def language_server(url: str | None, model: str) -> AsyncIterator[Language
         await engine.stop()
 
 
-async def measure(chosen: argparse.Namespace, folder: Path) -> report.Report:
-    """Run what was chosen, and print every section as soon as it is there."""
-    spoken, extent = corpus(), QUICK if chosen.quick else FULL
-    result = report.Report()
+async def measure(chosen: argparse.Namespace, folder: Path) -> bool:
+    """Run what was chosen, print each section and write it as soon as it is there; tell whether none failed."""
+    spoken, result = corpus(), report.Report(folder)
     facts = report.machine()
-    add(result, "machine", report.heading(facts, real=spoken.real), facts)
-    if "accuracy" in chosen.only:
-        heard = await asyncio.to_thread(accuracy.measure, spoken, folder, quick=chosen.quick)
-        add(result, "accuracy", report.accuracy(heard), heard)
+    result.add("machine", report.heading(facts, real=spoken.real), facts)
+    complete = True
     async with language_server(chosen.language_url, chosen.language_model) as language:
         sides: list[Side] = [kind(language, folder, PERSONA) for kind in (Plain, Passfel)]
-        sides = [side for side in sides if chosen.side in (None, side.name.lower())]
-        await converse(result, chosen.only, sides, spoken, extent, folder)
-    return result
+        wanted = tuple(side for side in sides if chosen.side in (None, side.name.lower()))
+        bench = Bench(wanted, spoken, QUICK if chosen.quick else FULL, folder)
+        for name in chosen.only or (QUICK_MEASURES if chosen.quick else MEASURES):
+            try:
+                result.add(name, *await MEASURES[name](bench))
+            except Exception as error:  # noqa: BLE001 - half an hour of other measures must not be lost
+                complete = False
+                logger.opt(exception=error).error(f"{name} could not be measured")
+                result.add(name, report.failed(name, error), None)
+    return complete
 
 
-async def converse(
-    result: report.Report,
-    only: Sequence[str],
-    sides: Sequence[Side],
-    spoken: Corpus,
-    extent: Extent,
-    folder: Path,
-) -> None:
-    """Run the measures that need servers."""
-    if "latency" in only:
-        turns = await latency.measure(sides, spoken, extent.latency_rounds)
-        add(result, "latency", report.latency(turns), turns)
-    if "pauses" in only:
-        model = WhisperModel(str(whisper_model("base", folder)), device="cpu", compute_type="int8")
-        sentences = await asyncio.to_thread(paused_sentences, spoken, model, extent.paused_sentences)
-        del model
-        with_jfk = (spoken.sentence("jfk"), *sentences)
-        turns = await pauses.measure(sides, spoken, with_jfk, extent.pause_rounds)
-        add(result, "pauses", report.pauses(turns), turns)
-    if "barge-in" in only:
-        found = await barge_in.measure(sides, spoken, extent.barge_in_rounds)
-        add(
-            result,
-            "barge-in",
-            report.barge_in(found, [question.name for question in spoken.questions]),
-            found,
-        )
-    if "memory" in only:
-        weighed = [await load.memory_of(side, spoken, extent.conversations) for side in sides]
-        add(result, "memory", report.memory(weighed), weighed)
-    if "concurrency" in only:
-        turns = [turn for side in sides for turn in await load.concurrent(side, spoken, 4)]
-        add(result, "concurrency", report.concurrency(turns), turns)
-    if "idle" in only:
-        used = [await load.idle(side, spoken, extent.idle_seconds) for side in sides]
-        add(result, "idle", report.idle(used), used)
-
-
-def add(result: report.Report, name: str, text: str, figures: object) -> None:
-    """Keep a section and print it."""
-    result.add(name, text, figures)
-    sys.stdout.write(f"{text}\n\n(load {os.getloadavg()[0]:.1f})\n\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    """Measure, print and write the report."""
+def main() -> int:
+    """Measure, print and write the report; return 1 where a measure failed."""
     chosen = arguments()
     logger.remove()
     logger.add(sys.stderr, level="WARNING")
-    folder = chosen.out or settings.load().data_dir / "bench"
+    folder: Path = chosen.out or settings.load().data_dir / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    result = asyncio.run(measure(chosen, folder))
-    result.write(folder)
+    complete = asyncio.run(measure(chosen, folder))
     sys.stdout.write(f"Written to {folder / 'bench.md'} and bench.json\n")
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -64,10 +64,13 @@ class Accuracy:
     heard: tuple[Heard, ...]
 
 
-def measure(spoken: Corpus, folder: Path, *, quick: bool) -> list[Accuracy]:
-    """Let every way hear every recording; the stock path is what the others are compared with."""
-    recordings = (*spoken.sentences, *spoken.orders)
-    with ways_to_choose_from(folder, quick=quick) as ways:
+def measure(spoken: Corpus, folder: Path, *, every: int = 1) -> list[Accuracy]:
+    """Let every way hear one of `every` recordings; the stock path is what the others are compared with.
+
+    The table to choose from is left out unless all are heard.
+    """
+    recordings = (*spoken.sentences[::every], *spoken.orders[::every])
+    with ways_to_choose_from(folder, table=every == 1) as ways:
         heard = {way: [hear(transcribe, each) for each in recordings] for way, transcribe in ways.items()}
     return [compared(way, own, heard[STOCK]) for way, own in heard.items()]
 
@@ -145,7 +148,7 @@ def engine_way(engine: WhisperEngine) -> Transcribe:
 
 
 @contextlib.contextmanager
-def ways_to_choose_from(folder: Path, *, quick: bool) -> Iterator[dict[str, Transcribe]]:
+def ways_to_choose_from(folder: Path, *, table: bool) -> Iterator[dict[str, Transcribe]]:
     """Load and give the stock path, PASSFEL's engine as its settings stand, and model × padding × beam."""
     hearing = Hearing()
     engine = WhisperEngine(
@@ -157,7 +160,7 @@ def ways_to_choose_from(folder: Path, *, quick: bool) -> Iterator[dict[str, Tran
     )
     tiny = WhisperModel(str(whisper_model("tiny.en", folder)), device="cpu", compute_type="int8")
     ways = {STOCK: stock_way(tiny), OURS: engine_way(engine)}
-    if not quick:
+    if table:
         base = WhisperModel(str(whisper_model("base", folder)), device="cpu", compute_type="int8")
         for (name, model), padding, beam in product((("tiny.en", tiny), ("base", base)), PADDINGS, BEAMS):
             padded = "padded to 30 s" if padding == FULL else f"padded by {padding:.0f} s"

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import UTC, datetime
@@ -25,26 +26,30 @@ NONE = "–"
 class Report:
     """Sections of text in the order they were measured, and the figures behind them."""
 
+    folder: Path
     parts: list[str] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, name: str, text: str, figures: Any) -> None:
-        """Add one measure's text and its figures, and how busy the machine was."""
-        self.parts.append(text)
+    def add(self, name: str, text: str, figures: object) -> None:
+        """Add one measure, with how busy the machine is; print it, and write all that there is so far."""
+        busy = os.getloadavg()[0]
+        self.parts.append(f"{text}\n\n(load {busy:.1f})")
         self.figures[name] = figures
-        self.figures.setdefault("load after", {})[name] = os.getloadavg()[0]
+        self.figures.setdefault("load after", {})[name] = busy
+        sys.stdout.write(f"{self.parts[-1]}\n\n")
+        sys.stdout.flush()
+        self._write()
 
-    @property
-    def markdown(self) -> str:
-        """All sections."""
-        return "\n\n".join(self.parts) + "\n"
+    def _write(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "bench.md").write_text("\n\n".join(self.parts) + "\n", encoding="utf-8")
+        figures = json.dumps(self.figures, default=_plain, indent=1, ensure_ascii=False)
+        (self.folder / "bench.json").write_text(figures, encoding="utf-8")
 
-    def write(self, folder: Path) -> None:
-        """Write `bench.md` and `bench.json`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "bench.md").write_text(self.markdown, encoding="utf-8")
-        text = json.dumps(self.figures, default=_plain, indent=1, ensure_ascii=False)
-        (folder / "bench.json").write_text(text, encoding="utf-8")
+
+def failed(name: str, error: Exception) -> str:
+    """Return the section of a measure that could not be taken."""
+    return f"## {name}\n\nNot measured: {error}"
 
 
 def machine() -> dict[str, Any]:

@@ -149,7 +149,7 @@ text_pieces = st.sampled_from(
 
 
 @given(st.lists(st.tuples(text_pieces, text_pieces | st.just("")), max_size=6))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_word_is_lost_or_doubled(engine, pairs) -> None:
     async def both() -> None:
         text = " ".join(spoken for _, spoken in pairs)
@@ -268,8 +268,10 @@ async def test_clauses_are_equally_loud_and_none_clips(engine) -> None:
 
 
 async def test_speed_changes_the_length(engine) -> None:
-    slow, fast = [len(samples(await speak(engine, LONG, speed=speed))) for speed in (1.0, 2.0)]
-    assert 0.4 < fast / slow < 0.65
+    slow, own, fast = [len(samples(await speak(engine, LONG, speed=speed))) for speed in (0.5, 1.0, 2.0)]
+    # Not 0.5 and 2: phonemes are rounded up to whole frames. Measured 0.63 to 0.65, and 1.72 to 1.77.
+    assert 0.55 < fast / own < 0.73
+    assert 1.55 < slow / own < 1.95
 
 
 @pytest.mark.parametrize("speed", [0, -1.0])
@@ -306,7 +308,7 @@ async def test_a_new_voice_does_not_wait_for_long_utterances(engine) -> None:
 
 
 async def test_closing_the_speech_leaves_the_rest_unsaid_and_the_engine_free(engine) -> None:
-    interrupted = engine.synthesize(f"{LONG} " * 40)
+    interrupted = engine.synthesize(f"{LONG} " * 40, words=[])
     async with contextlib.aclosing(interrupted):
         await anext(interrupted)
     assert words(await asyncio.wait_for(speak(engine, "Yes, of course."), 20)) == ["Yes,", "of", "course."]
@@ -318,7 +320,7 @@ async def test_a_cancelled_listener_leaves_the_engine_free(engine) -> None:
     begun = asyncio.Event()
 
     async def listen() -> None:
-        async for _ in engine.synthesize(f"{LONG} " * 40):
+        async for _ in engine.synthesize(f"{LONG} " * 40, words=[]):
             begun.set()
 
     listener = asyncio.create_task(listen())
