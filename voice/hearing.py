@@ -27,6 +27,8 @@ from pipecat.frames.frames import (
     ProposedUserStoppedSpeakingFrame,
     TranscriptionFrame,
     UserBackchannelFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transcriptions.language import Language
@@ -36,6 +38,8 @@ from voice.ducking import Ducker
 from voice.endpointing import SmartTurn
 from voice.frames import ClearAudioFrame, CommitAudioFrame, TurnDetectionFrame, UserTurnAbandonedFrame
 from voice.turns import (
+    ONSET,
+    PREROLL,
     Abandon,
     Backchannel,
     Command,
@@ -51,12 +55,14 @@ from voice.turns import (
     Withdraw,
     windows,
 )
-from voice.vad import WINDOW, SpeechDetector
+from voice.vad import WINDOW, WINDOW_SECONDS, SpeechDetector
 from voice.whisper import Audio, Transcript, WhisperEngine, WhisperError
 
 SMART_TURN_LIMIT: Final = 5.0
 TRANSCRIPTION_LIMIT: Final = 30.0
 """Seconds before a model's answer is given up; the turn is then abandoned and the conversation goes on."""
+ONSET_SECONDS: Final = (ONSET + PREROLL) * WINDOW_SECONDS
+"""How far behind its detection the audio of an utterance begins."""
 MOST_UNCOMMITTED: Final = windows(120)
 """What is kept of audio whose end the caller marks; older audio is forgotten."""
 
@@ -188,6 +194,7 @@ class Hearing(FrameProcessor):
                 await self.push_frame(partial, FrameDirection.UPSTREAM)
             case StartTurn(continues):
                 self._turn = HeardTurn(continues=continues)
+                await self.push_frame(VADUserStartedSpeakingFrame(start_secs=ONSET_SECONDS), FrameDirection.UPSTREAM)
                 await self.push_frame(ProposedUserStartedSpeakingFrame())
             case Speculate(text):
                 self._turn.speculated = now
@@ -220,6 +227,8 @@ class Hearing(FrameProcessor):
         except ValueError:
             logger.debug(f"Whisper's language {language!r} has no name in Pipecat")
         await self.push_frame(frame)
+        silence = time.monotonic() - self._turn.speech_ended
+        await self.push_frame(VADUserStoppedSpeakingFrame(stop_secs=silence), FrameDirection.UPSTREAM)
         await self.push_frame(ProposedUserStoppedSpeakingFrame())
 
     def _transcribe(self, command: Transcribe) -> None:

@@ -62,7 +62,8 @@ def default_config(model: str) -> Config:
         "audio": {
             "input": {
                 "format": pcm,
-                "transcription": None,
+                # Understood here anyway; a client that wants no transcript sets it to null.
+                "transcription": {"model": "whisper"},
                 "noise_reduction": None,
                 "turn_detection": {
                     "type": "semantic_vad",

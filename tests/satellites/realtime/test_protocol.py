@@ -100,6 +100,8 @@ def test_text_that_comes_before_the_turn_ends_is_told_at_its_end(session):
 
 
 def test_a_client_that_asks_for_no_transcription_gets_none_but_may_retrieve_it(session):
+    session.update(audio={"input": {"transcription": None}})
+    session.events()
     session.protocol.user_started()
     session.protocol.user_stopped()
     item = only(session.events(), "conversation.item.added")["item"]
