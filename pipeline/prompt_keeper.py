@@ -19,8 +19,7 @@ from pipecat.services.settings import LLMSettings
 
 from pipeline.caller import Caller
 from pipeline.prompt import CLOCK_STALE, Prompt, trim
-from voice.frames import SessionInstructionsFrame
-from voice.hearing import CONTINUES
+from voice.frames import CONTINUES, SessionInstructionsFrame
 
 
 class PromptKeeper(FrameProcessor):

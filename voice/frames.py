@@ -5,8 +5,15 @@ them.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from pipecat.frames.frames import ControlFrame
+
+CONTINUES: Final = "passfel-continues"
+"""The key, in a transcript's metadata, that says that it replaces the transcript before it."""
+
+UNANSWERED: Final = "passfel-unanswered"
+"""The key, in a transcript's metadata, that says that its turn wants no answer."""
 
 
 @dataclass

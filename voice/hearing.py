@@ -36,7 +36,14 @@ from pipecat.utils.time import time_now_iso8601
 
 from voice.ducking import Ducker
 from voice.endpointing import SmartTurn
-from voice.frames import ClearAudioFrame, CommitAudioFrame, TurnDetectionFrame, UserTurnAbandonedFrame
+from voice.frames import (
+    CONTINUES,
+    UNANSWERED,
+    ClearAudioFrame,
+    CommitAudioFrame,
+    TurnDetectionFrame,
+    UserTurnAbandonedFrame,
+)
 from voice.turns import (
     ONSET,
     PREROLL,
@@ -65,10 +72,6 @@ ONSET_SECONDS: Final = (ONSET + PREROLL) * WINDOW_SECONDS
 """How far behind its detection the audio of an utterance begins."""
 MOST_UNCOMMITTED: Final = windows(120)
 """What is kept of audio whose end the caller marks; older audio is forgotten."""
-
-
-CONTINUES: Final = "passfel-continues"
-"""The key, in a transcript's metadata, that says that it replaces the transcript before it."""
 
 
 @dataclass(slots=True)
@@ -205,10 +208,10 @@ class Hearing(FrameProcessor):
                 self._turn.withdrawn += 1
                 self._turn.speculated = None
                 await self.push_frame(EagerEndOfTurnCancelFrame())
-            case Commit(text, language):
-                self._turn.text, self._turn.decided = text, now
+            case Commit():
+                self._turn.text, self._turn.decided = command.text, now
                 await self._on_turn(self._turn)
-                await self._push_transcript(text, language)
+                await self._push_transcript(command)
             case Abandon():
                 await self.push_frame(ProposedUserStoppedSpeakingFrame())
                 await self.broadcast_frame(UserTurnAbandonedFrame)
@@ -219,13 +222,14 @@ class Hearing(FrameProcessor):
             case Backchannel(text):
                 await self.push_frame(UserBackchannelFrame(text, self._user_id, time_now_iso8601()))
 
-    async def _push_transcript(self, text: str, language: str) -> None:
-        frame = TranscriptionFrame(text, self._user_id, time_now_iso8601(), finalized=True)
+    async def _push_transcript(self, turn: Commit) -> None:
+        frame = TranscriptionFrame(turn.text, self._user_id, time_now_iso8601(), finalized=True)
+        frame.metadata[UNANSWERED] = not turn.answer
         frame.metadata[CONTINUES] = self._turn.continues
         try:
-            frame.language = Language(language)
+            frame.language = Language(turn.language)
         except ValueError:
-            logger.debug(f"Whisper's language {language!r} has no name in Pipecat")
+            logger.debug(f"Whisper's language {turn.language!r} has no name in Pipecat")
         await self.push_frame(frame)
         silence = time.monotonic() - self._turn.speech_ended
         await self.push_frame(VADUserStoppedSpeakingFrame(stop_secs=silence), FrameDirection.UPSTREAM)
@@ -248,6 +252,7 @@ class Hearing(FrameProcessor):
         transcript = await self._transcript_of(audio, only_if_idle=not command.final)
         if transcript is None:
             return
+        logger.trace(f"{self} understood {transcript}")
         async with self._lock:
             if command.final:
                 self._turn.transcribed = time.monotonic()

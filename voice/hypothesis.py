@@ -12,6 +12,8 @@ FASTEST_SPEECH: Final = 5.0
 """Words a second that nobody exceeds over a whole utterance (auctioneers excepted)."""
 
 LEAST_LOG_PROBABILITY: Final = -0.7
+LOOPS: Final = 5
+"""Times that nobody says the same few words in a row."""
 _ANNOTATION = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[♪♫]+")
 _WORD = re.compile(r"[\w'’-]+")
 
@@ -37,6 +39,7 @@ class Hypothesis:
         """Tell whether a second decode with more context is worth its time, for audio of this many seconds."""
         return (
             self.log_probability < LEAST_LOG_PROBABILITY
+            or is_looping(self.text)
             or words_a_second(without_invented_repetition(self.text, seconds), seconds) > FASTEST_SPEECH
         )
 
@@ -77,6 +80,18 @@ def without_invented_repetition(text: str, seconds: float) -> str:
         if breaks_off_at_once or words_a_second(text, seconds) > FASTEST_SPEECH * 0.65:
             return " ".join(pieces[:period])
     return text
+
+
+def is_looping(text: str) -> bool:
+    """Tell whether up to four words are said over and over: a decoder that has lost its place."""
+    words = words_of(text)
+    for length in range(1, 5):
+        stretch = length * LOOPS
+        for start in range(len(words) - stretch + 1):
+            part = words[start : start + stretch]
+            if part == part[:length] * LOOPS:
+                return True
+    return False
 
 
 def _repeats(words: list[str], period: int) -> bool:

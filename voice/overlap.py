@@ -19,7 +19,7 @@ class Overlap(Enum):
 
 
 BACKCHANNELS: Final = frozenset(
-    "mm mhm mmhm mmhmm mm-hm mm-hmm hm hmm hmmm uh-huh uhuh uh huh uhhuh ah oh aha yeah yep yes ok "
+    "mm mhm mmhm mmhmm mm-hm mm-hmm hm hmm hmmm uh-huh uhuh uh huh uhhuh ah oh ow um uh eh huh aha yeah yep yes ok "
     "okay right sure really wow nice great cool good i see got it ja genau gut oui d'accord sí vale".split()
 )
 STOPPING: Final = (
@@ -28,9 +28,24 @@ STOPPING: Final = (
 )  # fmt: skip
 """What interrupts at once, even as a single word."""
 
+STOPS_ONLY: Final = frozenset(
+    {
+        "stop", "stop it", "stop please", "please stop", "stop talking", "okay stop", "ok stop", "quiet", "be quiet",
+        "shut up", "enough", "that's enough", "never mind", "nevermind", "cancel", "stop stop", "stopp", "halt", "ruhe",
+        "sei still", "arrête", "para", "basta",
+    }
+)  # fmt: skip
+"""What asks for silence and for no answer."""
+
 LEAST_LOG_PROBABILITY: Final = -0.8
+LEAST_LOG_PROBABILITY_OF_A_WORD: Final = -0.3
 ECHOED: Final = 0.7
 """The share of the words, in their order, that makes them the assistant's own."""
+
+
+def only_stops(text: str) -> bool:
+    """Tell whether these words ask for silence and nothing else."""
+    return " ".join(words_of(text)) in STOPS_ONLY
 
 
 def judge_overlap(transcript: Transcript, said: list[str], *, final: bool) -> Overlap:
@@ -50,9 +65,15 @@ def judge_overlap(transcript: Transcript, said: list[str], *, final: bool) -> Ov
         return Overlap.INTERRUPTION
     if is_invented(transcript.text) or transcript.log_probability < LEAST_LOG_PROBABILITY or is_echo(words, said):
         return Overlap.NOTHING
-    if not final and len(words) < 2:
+    if len(words) == 1 and (not final or not _is_clear_word(words[0], transcript)):
         return Overlap.NOTHING
     return Overlap.INTERRUPTION
+
+
+def _is_clear_word(word: str, transcript: Transcript) -> bool:
+    """Tell whether a single word is one: of a hum or a cough Whisper makes short words that it is not sure of."""
+    sure = transcript.log_probability > LEAST_LOG_PROBABILITY_OF_A_WORD and transcript.no_speech_probability < 0.4
+    return len(word) > 2 and sure
 
 
 def is_echo(words: list[str], said: list[str]) -> bool:

@@ -5,13 +5,13 @@ back; `Hearing` is one, with two differences: a turn may turn out to hold no wor
 answered, or not to be interrupted.
 """
 
-from pipecat.frames.frames import EagerTranscriptionFrame, Frame, ProposedUserStartedSpeakingFrame
+from pipecat.frames.frames import EagerTranscriptionFrame, Frame, ProposedUserStartedSpeakingFrame, TranscriptionFrame
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_start import ExternalUserTurnStartStrategy
 from pipecat.turns.user_stop.eager_user_turn_stop_strategy import EagerUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
-from voice.frames import TurnDetectionFrame, UserTurnAbandonedFrame
+from voice.frames import UNANSWERED, TurnDetectionFrame, UserTurnAbandonedFrame
 
 SPECULATION_LIMIT = 5.0
 """Seconds after which a speculation that nothing resolved is withdrawn."""
@@ -40,11 +40,14 @@ class HeardTurnStop(EagerUserTurnStopStrategy):
     def __init__(self) -> None:
         super().__init__(speculation_timeout=SPECULATION_LIMIT)
         self._answers = True
+        self._wanted = True
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
         """Follow the turn through its frames."""
         if isinstance(frame, TurnDetectionFrame):
             self._answers = frame.enabled and frame.create_response
+        if isinstance(frame, TranscriptionFrame):
+            self._wanted = not frame.metadata.get(UNANSWERED)
         if isinstance(frame, UserTurnAbandonedFrame):
             if await self._take_speculation():
                 await self.trigger_user_turn_speculation_cancelled()
@@ -54,7 +57,7 @@ class HeardTurnStop(EagerUserTurnStopStrategy):
 
     async def trigger_user_turn_stopped(self, *, enable_user_speaking_frames: bool | None = None) -> None:
         """Close the turn, and have it answered unless the client wants to ask for that."""
-        if self._answers:
+        if self._answers and self._wanted:
             await super().trigger_user_turn_stopped(enable_user_speaking_frames=enable_user_speaking_frames)
         else:
             await self.trigger_user_turn_finalized(confirms_speculation=True)

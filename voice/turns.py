@@ -22,7 +22,7 @@ from typing import Final
 from loguru import logger
 
 from voice.endpointing import patience
-from voice.overlap import Overlap, judge_overlap
+from voice.overlap import Overlap, judge_overlap, only_stops
 from voice.vad import WINDOW_SECONDS
 from voice.whisper import Transcript
 
@@ -119,6 +119,8 @@ class Commit:
 
     text: str
     language: str
+    answer: bool = True
+    """Whether it wants an answer: who only says "stop" wants silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class TurnTaker:
         self._voiced = 0
         self._ducked_at: int | None = None
         self._overlapping = False
+        self._interrupting = False
         self._assistant_speaking = False
         self._said: deque[str] = deque(maxlen=50)
         self._requests = 0
@@ -283,6 +286,7 @@ class TurnTaker:
         self._voiced = self._onset
         self._onset = self._low = 0
         self._overlapping = self._assistant_speaking
+        self._interrupting = False
         self._continued = self._continuable()
         self._next_partial = self._now + (OVERLAP_FIRST_LOOK if self._overlapping else PARTIAL_EVERY)
         if not self._overlapping:
@@ -343,11 +347,14 @@ class TurnTaker:
         wait = self._wait(text, pause)
         if self.silence >= wait or self._now - self._start > LONGEST_TURN:
             self._committed = (self._start, self._now)
-            return [*self._become_quiet(), Commit(text, pause.transcript.language)]
-        if pause.speculated is None and wait <= SPECULATE_UP_TO:
+            return [*self._become_quiet(), Commit(text, pause.transcript.language, answer=self._wants_answer(text))]
+        if pause.speculated is None and wait <= SPECULATE_UP_TO and self._wants_answer(text):
             pause.speculated = text
             return [Speculate(text)]
         return []
+
+    def _wants_answer(self, text: str) -> bool:
+        return not (self._interrupting and only_stops(text))
 
     def _wait(self, text: str, pause: _Pause) -> float:
         assert pause.transcript is not None
@@ -359,6 +366,7 @@ class TurnTaker:
         verdict = judge_overlap(transcript, list(self._said), final=final)
         if verdict is Overlap.INTERRUPTION and self.may_interrupt:
             self._ducked_at = None
+            self._interrupting = True
             return [Unduck(), *self._take_floor()]
         if not final:
             return []

@@ -23,7 +23,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
-from voice.hypothesis import Hypothesis, strip_annotations, without_invented_repetition
+from voice.hypothesis import Hypothesis, is_looping, strip_annotations, without_invented_repetition
 
 SAMPLE_RATE: Final = 16_000
 """Samples a second of all audio given to the engine, in Hz."""
@@ -207,7 +207,9 @@ class WhisperEngine:
         first = self._decode(encoded, language, seconds, self._beam)
         if first.looks_wrong(seconds):
             again = self._decode(self._encode(audio, RETRY_PADDING), language, seconds, max(5, self._beam))
-            first = max((first, again), key=lambda hypothesis: hypothesis.log_probability)
+            first = max((again, first), key=lambda each: (not is_looping(each.text), each.log_probability))
+        if is_looping(first.text):
+            return Transcript("", language, first.log_probability, first.no_speech_probability, seconds)
         text = strip_annotations(without_invented_repetition(first.text, seconds))
         return Transcript(text, language, first.log_probability, first.no_speech_probability, seconds)
 

@@ -31,7 +31,7 @@ class UserTurns:
     """Follows the caller through the audio received."""
 
     def __init__(self, emit: Emit, items: Items) -> None:
-        self.transcribed = False
+        self.transcribed = True
         """Whether the client wants to read what was understood."""
         self._emit = emit
         self._items = items

@@ -93,11 +93,13 @@ def latency(turns: Sequence[Turn]) -> str:
 
 def pauses(turns: Sequence[Turn]) -> str:
     """Return how many sentences with a pause inside were cut in two."""
+    spoken_over = [f"{side} {sum(turn.spoken_over for turn in turns if turn.side == side)}" for side in _sides(turns)]
     return _section(
         "Pauses: sentences with 0.5–1.2 s of silence inside (and one with the speaker's own)",
         ["", "sentences", "median s to the answer", "p90", "p95", "cut in two", "no answer"],
         _latency_rows(turns),
-        "Seconds are of the sentences that were not cut.",
+        "Seconds are of the sentences that were not cut. Of those cut, the assistant was heard to speak before the "
+        f"speaker had ended in: {', '.join(spoken_over)}.",
     )
 
 

@@ -87,6 +87,7 @@ async def test_a_server_that_ends_the_turn_inside_the_sentence_cuts_it() -> None
     async with PlainServer().listening() as url, calling(PlainCaller(url, recording)) as caller:
         turn = await converse("plain", caller, both)
     assert turn.cut
+    assert turn.spoken_over
 
 
 async def test_a_server_that_hangs_up_is_an_error() -> None:

@@ -25,6 +25,8 @@ class Turn:
     answered: bool
     cut: bool
     """The server took the turn, or spoke, before the speaker had ended."""
+    spoken_over: bool
+    """It was heard to speak before the speaker had ended."""
     heard: str
     answer: str
 
@@ -39,12 +41,14 @@ async def converse(side: str, caller: Caller, recording: Recording) -> Turn:
     await asyncio.sleep(LISTEN_ON)
     ended_early = any(event.at < end for event in caller.since(start, "turn ended"))
     spoke = caller.playback.first_audible(start)
+    spoken_over = spoke is not None and spoke < end
     turn = Turn(
         side=side,
         recording=recording.name,
         latency=ANSWER_LIMIT if audible is None else audible - end,
         answered=audible is not None,
-        cut=ended_early or (spoke is not None and spoke < end),
+        cut=ended_early or spoken_over,
+        spoken_over=spoken_over,
         heard=" ".join(event.text.strip() for event in caller.since(start, "transcript")),
         answer=" ".join(event.text.strip() for event in caller.since(start, "answer text")),
     )

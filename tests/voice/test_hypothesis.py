@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.hypothesis import Hypothesis, is_invented, strip_annotations, without_invented_repetition
+from voice.hypothesis import Hypothesis, is_invented, is_looping, strip_annotations, without_invented_repetition
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,13 @@ def test_captions_of_sounds_are_removed() -> None:
 @pytest.mark.parametrize("text", ["Thank you.", "Thanks for watching!", "you", "", "...", "Bye."])
 def test_what_whisper_writes_over_silence_is_known(text: str) -> None:
     assert is_invented(text)
+
+
+def test_a_decoder_that_has_lost_its_place_is_known() -> None:
+    assert is_looping("Two R O O O O O O O O O O O")
+    assert is_looping("and then the " * 6)
+    assert not is_looping("No no no, that is not what I said")
+    assert Hypothesis("o " * 9, -0.1, 0.0).looks_wrong(20.0)
 
 
 def test_a_sentence_spoken_impossibly_fast_is_decoded_again() -> None:

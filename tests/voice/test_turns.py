@@ -171,6 +171,15 @@ def test_a_person_who_speaks_over_the_answer_ducks_it_and_then_takes_the_turn() 
     assert microphone.said(Duck, StartTurn, Commit) == [Duck(), StartTurn(), Commit("no, what about tomorrow?", "en")]
 
 
+def test_who_only_says_stop_wants_no_answer() -> None:
+    microphone = Microphone()
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = "Stop."
+    microphone.speak(0.5)
+    microphone.rest(1.5)
+    assert microphone.said(StartTurn, Speculate, Commit) == [StartTurn(), Commit("Stop.", "en", answer=False)]
+
+
 def test_a_sign_of_listening_only_ducks_the_answer() -> None:
     microphone = Microphone()
     microphone.note(microphone.taker.assistant_speaks(speaking=True))
