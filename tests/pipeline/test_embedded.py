@@ -74,7 +74,7 @@ async def client(engine: EmbeddedLanguageEngine) -> AsyncIterator[openai.AsyncOp
 
 async def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - nothing announces what other processes do
+        while not holds():
             await asyncio.sleep(0.01)
 
 

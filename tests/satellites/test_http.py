@@ -336,7 +336,7 @@ async def address(gated: FastAPI) -> AsyncIterator[str]:
     server = uvicorn.Server(config)
     with listen("127.0.0.1", 0) as listening:
         task = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        while not server.started:
             await asyncio.sleep(0.01)
         yield f"localhost:{listening.getsockname()[1]}"
         server.should_exit = True
