@@ -40,13 +40,14 @@ _PATIENCES: Final = [seconds for _, seconds in _BY_PROBABILITY]
 
 DANGLING_PATIENCE: Final = 1.6
 FRAGMENT_PATIENCE: Final = 1.4
+LINKED_PATIENCE: Final = 1.0
 QUESTION_PATIENCE: Final = 0.7
 UNPUNCTUATED_PENALTY: Final = 0.25
 
 _DANGLING: Final = {
     "en": frozenset(
         "a an the and or but nor with of to for from at by into than as because if my your our their its "
-        "his um uh er erm hmm every very between without plus versus".split()
+        "his not um uh er erm hmm every very between without plus versus".split()
     ),
     "de": frozenset(
         "und oder aber der die das den dem des ein eine einen einem einer mit von zu für bei aus nach "
@@ -63,10 +64,14 @@ _DANGLING: Final = {
 """Words that a sentence does not end with."""
 
 _ASKING: Final = frozenset("what what's who who's whose whom when when's where where's which why how how's".split())
+_TRANSITIVE: Final = frozenset("get have want give make need bring brew me".split())
+"""Words that ask for something and are still to say for what: "Can I get", "Make me"."""
+_VAGUE: Final = frozenset("it in him them her that this".split())
+"""What Whisper makes of an article before a pause: "Give me a" becomes "Give me it"."""
 _MAY_END_A_QUESTION: Final = frozenset("of to for from at by with like as than".split())
 _SHORT_ANSWERS: Final = frozenset("no ok hi go on up me us it ja si sí da ne oh".split())
 _LINKING: Final = frozenset("and so but or because though although if when while unless until since whereas".split())
-_SUBORDINATING: Final = frozenset("because though although if when while until since whereas".split())
+_SUBORDINATING: Final = frozenset("because though although if when while unless until since whereas".split())
 _VERBS: Final = frozenset(
     "is are was were be am been isn't aren't wasn't weren't i'm you're he's she's it's we're they're "
     "that's there's have has had do does did don't doesn't didn't can can't could couldn't will won't "
@@ -92,8 +97,11 @@ def patience(text: str, probability: float, language: str = "en") -> float:
     is_question = text.rstrip().endswith("?")
     if _is_dangling(text, words, probability, language, is_question=is_question):
         return min(LONGEST, max(DANGLING_PATIENCE, wait + 0.4))
-    if language == "en" and not is_question and _needs_a_main_clause(text, words):
-        return max(FRAGMENT_PATIENCE, wait)
+    if language == "en":
+        if _asks_for_nothing_yet(words):
+            return max(FRAGMENT_PATIENCE, wait)
+        if not is_question and words[0] in _LINKING:
+            return max(FRAGMENT_PATIENCE if _needs_a_main_clause(text, words) else LINKED_PATIENCE, wait)
     if is_question and words[0] in _ASKING:
         return QUESTION_SHORTEST if probability > 0.8 else min(wait, QUESTION_PATIENCE)
     if probability < 0.9 and not text.rstrip().endswith((".", "?", "!", "。", "？")):
@@ -113,13 +121,20 @@ def _is_dangling(text: str, words: list[str], probability: float, language: str,
     return not (asked and probability > 0.5)
 
 
+def _asks_for_nothing_yet(words: list[str]) -> bool:
+    """Tell whether English words ask for something without having named it: "Can I get", "Give me it"."""
+    if words[0] in _ASKING:
+        return False
+    if words[-1] in _TRANSITIVE:
+        return True
+    return 3 <= len(words) <= 4 and words[-1] in _VAGUE and words[-2] in _TRANSITIVE
+
+
 def _needs_a_main_clause(text: str, words: list[str]) -> bool:
     """Tell whether English words that begin with a conjunction have not yet come to their point.
 
     "And so my fellow Americans" has no verb; "If it rains tomorrow" has one, but its main clause is still to come.
     """
-    if words[0] not in _LINKING:
-        return False
     if words[0] in _SUBORDINATING:
         return "," not in text and len(words) < 10
     return not any(word in _VERBS for word in words)

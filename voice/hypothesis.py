@@ -12,6 +12,8 @@ FASTEST_SPEECH: Final = 5.0
 """Words a second that nobody exceeds over a whole utterance (auctioneers excepted)."""
 
 LEAST_LOG_PROBABILITY: Final = -0.7
+CHEAP_RETRY: Final = 4.0
+"""Seconds of audio up to which a repetition is worth a second decode, which brings the punctuation back."""
 LOOPS: Final = 5
 """Times that nobody says the same few words in a row."""
 _ANNOTATION = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[♪♫]+")
@@ -40,6 +42,7 @@ class Hypothesis:
         return (
             self.log_probability < LEAST_LOG_PROBABILITY
             or is_looping(self.text)
+            or (seconds < CHEAP_RETRY and without_invented_repetition(self.text, seconds) != self.text)
             or words_a_second(without_invented_repetition(self.text, seconds), seconds) > FASTEST_SPEECH
         )
 
@@ -65,20 +68,22 @@ def is_invented(text: str) -> bool:
 
 
 def without_invented_repetition(text: str, seconds: float) -> str:
-    """Cut off a verbatim repetition of the beginning that was never spoken.
+    """Cut off a verbatim repetition that was never spoken: of the whole text, or of its last part.
 
     A person may well say a thing twice; then the words take their time. Only a repetition that breaks off before it
     is complete, or that would make the speech very fast, is cut.
     """
     pieces = text.split()
     words = [" ".join(words_of(piece)) for piece in pieces]
-    for period in range(1, len(words)):
-        if not _repeats(words, period):
-            continue
-        repeated = len(words) - period
-        breaks_off_at_once = min(3, period) <= repeated < period
-        if breaks_off_at_once or words_a_second(text, seconds) > FASTEST_SPEECH * 0.65:
-            return " ".join(pieces[:period])
+    too_fast = words_a_second(text, seconds) > FASTEST_SPEECH * 0.65
+    for start in range(max(1, len(words) - 1)):
+        for period in range(1 if start == 0 else 3, len(words) - start):
+            if not _repeats(words[start:], period):
+                continue
+            repeated = len(words) - start - period
+            breaks_off_at_once = start == 0 and min(3, period) <= repeated < period
+            if breaks_off_at_once or too_fast:
+                return " ".join(pieces[: start + period])
     return text
 
 

@@ -1,5 +1,6 @@
 """What is heard while the assistant speaks: an interruption, a sign of listening, or nothing."""
 
+import difflib
 from enum import Enum
 from typing import Final
 
@@ -39,7 +40,7 @@ STOPS_ONLY: Final = frozenset(
 
 LEAST_LOG_PROBABILITY: Final = -0.8
 LEAST_LOG_PROBABILITY_OF_A_WORD: Final = -0.3
-ECHOED: Final = 0.7
+ECHOED: Final = 0.6
 """The share of the words, in their order, that makes them the assistant's own."""
 
 
@@ -70,6 +71,13 @@ def judge_overlap(transcript: Transcript, said: list[str], *, final: bool) -> Ov
     return Overlap.INTERRUPTION
 
 
+def _alike(word: str, own: str) -> bool:
+    """Tell whether a word is the other one, or the other misheard."""
+    if word == own or min(len(word), len(own)) < 4:
+        return word == own
+    return difflib.SequenceMatcher(None, word, own).ratio() >= 0.75
+
+
 def _is_clear_word(word: str, transcript: Transcript) -> bool:
     """Tell whether a single word is one: of a hum or a cough Whisper makes short words that it is not sure of."""
     sure = transcript.log_probability > LEAST_LOG_PROBABILITY_OF_A_WORD and transcript.no_speech_probability < 0.4
@@ -88,6 +96,6 @@ def is_echo(words: list[str], said: list[str]) -> bool:
         diagonal = 0
         for column, own in enumerate(said, start=1):
             above = row[column]
-            row[column] = diagonal + 1 if word == own else max(above, row[column - 1])
+            row[column] = diagonal + 1 if _alike(word, own) else max(above, row[column - 1])
             diagonal = above
     return row[-1] / len(words) >= ECHOED

@@ -42,10 +42,10 @@ PAUSE: Final = 3
 PREROLL: Final = windows(0.3)
 SECOND_LOOK: Final = windows(0.26)
 PARTIAL_EVERY: Final = windows(0.8)
-OVERLAP_FIRST_LOOK: Final = windows(0.45)
-OVERLAP_EVERY: Final = windows(0.32)
+OVERLAP_FIRST_LOOK: Final = windows(0.4)
+OVERLAP_EVERY: Final = windows(0.26)
 DUCK_AT_MOST: Final = windows(1.6)
-ABANDON_AFTER: Final = 0.6
+ABANDON_AFTER: Final = 0.9
 """Seconds of silence after sound in which there were no words."""
 NO_TRANSCRIPT_AFTER: Final = 8.0
 SPECULATE_UP_TO: Final = 1.35
@@ -196,7 +196,8 @@ class TurnTaker:
         self._partial_request = 0
         self._next_partial = 0
         self._pause: _Pause | None = None
-        self._committed: tuple[int, int] | None = None
+        self._ended: tuple[int, int] | None = None
+        self._answered = False
         self._continued: int | None = None
 
     @property
@@ -346,7 +347,7 @@ class TurnTaker:
             return []
         wait = self._wait(text, pause)
         if self.silence >= wait or self._now - self._start > LONGEST_TURN:
-            self._committed = (self._start, self._now)
+            self._ended, self._answered = (self._start, self._now), True
             return [*self._become_quiet(), Commit(text, pause.transcript.language, answer=self._wants_answer(text))]
         if pause.speculated is None and wait <= SPECULATE_UP_TO and self._wants_answer(text):
             pause.speculated = text
@@ -385,15 +386,17 @@ class TurnTaker:
         if self._pause:
             # What was transcribed are the new words alone.
             again = self._look_at(self._pause.began)
-        return [StartTurn(continues=True), *again]
+        return [StartTurn(continues=self._answered), *again]
 
     def _continuable(self) -> int | None:
-        """The first window of the turn just committed, while it can still be continued."""
-        if self._committed is None or self._now - self._committed[1] > CONTINUATION:
+        """The first window of the turn that has just ended, while it can still be continued."""
+        if self._ended is None or self._now - self._ended[1] > CONTINUATION:
             return None
-        return self._committed[0]
+        return self._ended[0]
 
     def _abandon(self) -> list[Command]:
+        # Words too short to be understood alone may be the beginning of what comes next.
+        self._ended, self._answered = (self._start, self._now), False
         return [*self._become_quiet(), Abandon()]
 
     def _unduck(self) -> list[Command]:

@@ -1,6 +1,6 @@
 """When to send speech: close to when it is heard."""
 
-LEAD = 0.12
+LEAD = 0.1
 """Seconds by which speech is sent ahead of being heard. Ducking and stopping happen here, so all that is
 ahead of the listener's ear is heard at the old volume; a Wi-Fi's usual hiccups are shorter."""
 

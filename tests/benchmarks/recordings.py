@@ -154,46 +154,50 @@ def words_of(recording: Recording, model: WhisperModel) -> list[Word]:
     return [Word(word.word.strip(), word.start, word.end) for segment in segments for word in segment.words]
 
 
-def pause_place(words: list[Word]) -> Word | None:
-    """Return the word after which a speaker who thinks would pause, or None where no word invites it.
+def pause_places(words: list[Word]) -> list[Word]:
+    """Return the words after which a speaker who thinks would pause, those nearest the middle first.
 
-    It is the one nearest the middle among those that end with a comma or need a continuation; the first word
-    and the last two are left alone.
+    They end with a comma or need a continuation; the first word and the last two are left alone.
     """
     inviting = [
         word for word in words[1:-2] if word.text.endswith(",") or word.text.lower().strip(".,?!") in PAUSE_AFTER
     ]
     middle = (words[0].start + words[-1].end) / 2 if words else 0.0
-    return min(inviting, key=lambda word: abs(word.end - middle), default=None)
+    return sorted(inviting, key=lambda word: abs(word.end - middle))
 
 
-def paused(recording: Recording, words: list[Word], seed: int) -> Recording | None:
-    """Return the recording with 0.5–1.2 s of its room tone inside, or None where no word invites it.
+def paused(recording: Recording, model: WhisperModel, seed: int) -> Iterator[Recording]:
+    """Yield the recording with 0.5–1.2 s of its room tone inside, once for each word that invites it.
 
-    Word times are good to about 0.1 s, so the cut is made at the quietest moment that near to the word's end.
+    Word times are good to about 0.1 s, so the cut is made at the quietest moment that near to the word's end; and
+    since in fluent speech that may still be within the next word, what lies before it must be heard to end with the
+    word.
     """
-    word = pause_place(words)
-    if word is None:
-        return None
-    seconds = float(np.random.default_rng(seed).uniform(*PAUSE_SECONDS))
-    first = max(round((word.end - 0.1) * 100), 1)
-    at = (first + int(np.argmin(levels(recording.samples)[first : first + 20]))) * FRAME / SAMPLE_RATE
-    name = f"{recording.name}, {seconds:.1f} s after “{word.text}”"
-    speech = replace(recording.speech, end=recording.speech.end + seconds)
-    return replace(recording, name=name, samples=with_pause(recording.samples, at, seconds, seed), speech=speech)
+    for nth, word in enumerate(pause_places(words_of(recording, model))):
+        first = max(round((word.end - 0.1) * 100), 1)
+        at = (first + int(np.argmin(levels(recording.samples)[first : first + 20]))) * FRAME / SAMPLE_RATE
+        before = words_of(replace(recording, samples=recording.samples[: round(at * SAMPLE_RATE)]), model)
+        if not before or _bare(before[-1].text) != _bare(word.text):
+            continue
+        seconds = float(np.random.default_rng(100 * nth + seed).uniform(*PAUSE_SECONDS))
+        name = f"{recording.name}, {seconds:.1f} s after “{word.text}”"
+        speech = replace(recording.speech, end=recording.speech.end + seconds)
+        yield replace(recording, name=name, samples=with_pause(recording.samples, at, seconds, seed), speech=speech)
+
+
+def _bare(word: str) -> str:
+    return word.lower().strip(".,?!…-")
 
 
 def paused_sentences(spoken: Corpus, model: WhisperModel, count: int = 20) -> list[Recording]:
-    """Return the first `count` recordings that invite a pause, each with one."""
+    """Return `count` recordings with a pause each: every one that invites it, then again elsewhere or longer."""
     candidates = (*(s for s in spoken.sentences if s.name not in (*QUESTIONS, "jfk")), *spoken.orders)
-    found: list[Recording] = []
-    for seed, recording in enumerate(candidates):
-        with_one = paused(recording, words_of(recording, model), seed)
-        if with_one is not None:
-            found.append(with_one)
-        if len(found) == count:
-            break
-    return found
+    found = [
+        [*paused(recording, model, seed), *paused(recording, model, seed + 50)]
+        for seed, recording in enumerate(candidates)
+    ]
+    in_turn = [places[nth] for nth in range(max(map(len, found))) for places in found if nth < len(places)]
+    return in_turn[:count]
 
 
 def main() -> None:
