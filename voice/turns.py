@@ -47,6 +47,8 @@ OVERLAP_EVERY: Final = windows(0.26)
 DUCK_AT_MOST: Final = windows(1.6)
 ABANDON_AFTER: Final = 0.9
 """Seconds of silence after sound in which there were no words."""
+SURELY_SPEECH: Final = windows(0.8)
+"""Windows of speech that are somebody speaking, however badly the words were understood."""
 NO_TRANSCRIPT_AFTER: Final = 8.0
 SPECULATE_UP_TO: Final = 1.35
 """The patience, in seconds, up to which an end of turn is plausible enough to prepare an answer."""
@@ -286,14 +288,12 @@ class TurnTaker:
         self._start = max(0, self._now - ONSET - PREROLL)
         self._voiced = self._onset
         self._onset = self._low = 0
-        self._overlapping = self._assistant_speaking
+        self._overlapping = self._assistant_speaking and self.may_interrupt
         self._interrupting = False
         self._continued = self._continuable()
         self._next_partial = self._now + (OVERLAP_FIRST_LOOK if self._overlapping else PARTIAL_EVERY)
         if not self._overlapping:
             return self._take_floor()
-        if not self.may_interrupt:
-            return []
         self._ducked_at = self._now
         return [Duck()]
 
@@ -341,7 +341,7 @@ class TurnTaker:
         if pause.transcript is None:
             return self._abandon() if self.silence > NO_TRANSCRIPT_AFTER else []
         text = pause.transcript.text
-        if not text or pause.transcript.doubtful:
+        if not text or (pause.transcript.doubtful and self._voiced < SURELY_SPEECH):
             return self._abandon() if self.silence >= ABANDON_AFTER else []
         if not pause.probabilities:
             return []
@@ -365,7 +365,7 @@ class TurnTaker:
 
     def _settle_overlap(self, transcript: Transcript, *, final: bool) -> list[Command]:
         verdict = judge_overlap(transcript, list(self._said), final=final)
-        if verdict is Overlap.INTERRUPTION and self.may_interrupt:
+        if verdict is Overlap.INTERRUPTION:
             self._ducked_at = None
             self._interrupting = True
             return [Unduck(), *self._take_floor()]

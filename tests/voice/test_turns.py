@@ -161,6 +161,28 @@ def test_what_whisper_invents_from_noise_never_becomes_a_turn() -> None:
     assert not microphone.said(Commit, Speculate)
 
 
+def test_somebody_who_spoke_for_long_is_answered_however_badly_understood() -> None:
+    microphone = Microphone()
+    microphone.words, microphone.log_probability = "him capuchino please", -1.0
+    microphone.speak(1.5)
+    microphone.rest(1.5)
+    assert microphone.said(Commit)
+
+
+def test_words_too_short_to_be_understood_are_the_beginning_of_what_follows() -> None:
+    microphone = Microphone()
+    microphone.words, microphone.log_probability = "thank you", -1.2
+    microphone.speak(0.4)
+    microphone.rest(1.1)
+    assert microphone.said(Abandon)
+    microphone.words, microphone.log_probability = "make me a latte", -0.2
+    microphone.speak(0.6)
+    microphone.rest(1.0)
+    finals = [command for command in microphone.said(Transcribe) if isinstance(command, Transcribe) and command.final]
+    assert finals[-1].start == finals[0].start
+    assert microphone.said(StartTurn) == [StartTurn(), StartTurn()]
+
+
 def test_a_person_who_speaks_over_the_answer_ducks_it_and_then_takes_the_turn() -> None:
     microphone = Microphone()
     microphone.note(microphone.taker.assistant_speaks(speaking=True))
@@ -256,10 +278,10 @@ def test_a_client_may_forbid_interruptions() -> None:
     microphone = Microphone()
     microphone.taker.may_interrupt = False
     microphone.note(microphone.taker.assistant_speaks(speaking=True))
-    microphone.words = "stop"
+    microphone.words = "what about tomorrow?"
     microphone.speak(1.0)
     microphone.rest(1.0)
-    assert not microphone.said(Duck, StartTurn)
+    assert microphone.said(Duck, StartTurn, Commit) == [StartTurn(), Commit("what about tomorrow?", "en")]
 
 
 def test_a_client_may_ask_for_longer_silence() -> None:
