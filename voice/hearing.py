@@ -34,19 +34,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
-from voice.ducking import Ducker
-from voice.endpointing import SmartTurn
-from voice.frames import (
-    CONTINUES,
-    UNANSWERED,
-    ClearAudioFrame,
-    CommitAudioFrame,
-    TurnDetectionFrame,
-    UserTurnAbandonedFrame,
-)
-from voice.turns import (
-    ONSET,
-    PREROLL,
+from voice.commands import (
     Abandon,
     Backchannel,
     Command,
@@ -57,11 +45,20 @@ from voice.turns import (
     Speculate,
     StartTurn,
     Transcribe,
-    TurnTaker,
     Unduck,
     Withdraw,
-    windows,
 )
+from voice.ducking import Ducker
+from voice.endpointing import SmartTurn
+from voice.frames import (
+    CONTINUES,
+    UNANSWERED,
+    ClearAudioFrame,
+    CommitAudioFrame,
+    TurnDetectionFrame,
+    UserTurnAbandonedFrame,
+)
+from voice.turns import ONSET, PREROLL, TurnTaker, windows
 from voice.vad import WINDOW, WINDOW_SECONDS, SpeechDetector
 from voice.whisper import Audio, Transcript, WhisperEngine, WhisperError
 

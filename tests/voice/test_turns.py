@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.turns import (
-    ABANDON_AFTER,
+from voice.commands import (
     Abandon,
     Backchannel,
     Command,
@@ -14,13 +13,11 @@ from voice.turns import (
     ShowPartial,
     Speculate,
     StartTurn,
-    State,
     Transcribe,
-    TurnTaker,
     Unduck,
     Withdraw,
-    windows,
 )
+from voice.turns import ABANDON_AFTER, State, TurnTaker, windows
 from voice.vad import WINDOW_SECONDS
 from voice.whisper import Transcript
 
