@@ -26,7 +26,7 @@ define quietly
 	|| { grep -v '^WARNING: Location' $(LOG) | tail -n 20 >&2; echo "Setting up failed; all of it is in $(LOG)." >&2; exit 1; }
 endef
 
-.PHONY: help serve setup test test-packages test-long bench lint clean
+.PHONY: help serve setup test test-packages test-page test-long bench lint clean
 
 help:
 	@echo "make serve      set everything up and run the assistant at http://localhost:7860"
@@ -41,7 +41,7 @@ serve: $(PRODUCT)
 
 setup: $(PRODUCT)
 
-test: $(TESTED) test-packages lint
+test: $(TESTED) test-packages test-page lint
 	@$(BIN)/pytest -m "not long"
 
 test-long: $(TESTED) test-packages
@@ -83,6 +83,12 @@ $(TESTED): $(PRODUCT)
 	@$(call quietly,$(PIP) --no-build-isolation -e '.[test]')
 	@rm -f $(VENV)/.tests-*
 	@touch $@
+
+# Where Node is at hand, a test builds the page again and compares.
+test-page:
+	@if command -v npm >/dev/null && [ ! -d satellites/browser/page/node_modules ]; then \
+		echo "Installing what builds the page"; \
+		npm ci --silent --no-audit --no-fund --prefix satellites/browser/page >/dev/null || true; fi
 
 test-packages:
 	@for program in $(TEST_PROGRAMS); do command -v $$program >/dev/null || missing=1; done; \

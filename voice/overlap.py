@@ -40,8 +40,10 @@ STOPS_ONLY: Final = frozenset(
 
 LEAST_LOG_PROBABILITY: Final = -0.8
 LEAST_LOG_PROBABILITY_OF_A_WORD: Final = -0.3
-ECHOED: Final = 0.6
-"""The share of the words, in their order, that makes them the assistant's own."""
+ECHOED: Final = 0.68
+"""The share of the letters, in their order, that makes words the assistant's own."""
+PERHAPS_ECHOED: Final = 0.6
+"""The same for the first words of an utterance, which are heard worst."""
 
 
 def only_stops(text: str) -> bool:
@@ -49,13 +51,14 @@ def only_stops(text: str) -> bool:
     return " ".join(words_of(text)) in STOPS_ONLY
 
 
-def judge_overlap(transcript: Transcript, said: list[str], *, final: bool) -> Overlap:
+def judge_overlap(transcript: Transcript, said: list[str], *, final: bool, before: str = "") -> Overlap:
     """Judge what was heard over the assistant's voice.
 
     Args:
         transcript: what Whisper made of it.
         said: the assistant's latest words, in lower case.
-        final: whether the person has paused; before that a single word is not enough.
+        final: whether the person has paused; before that Whisper guesses, and only words that it hears twice count.
+        before: what it heard at the look before this one.
     """
     words = words_of(transcript.text)
     if not words or transcript.doubtful:
@@ -64,18 +67,17 @@ def judge_overlap(transcript: Transcript, said: list[str], *, final: bool) -> Ov
         return Overlap.BACKCHANNEL
     if f" {' '.join(words)} ".find(" stop ") >= 0 or " ".join(words).startswith(STOPPING):
         return Overlap.INTERRUPTION
-    if is_invented(transcript.text) or transcript.log_probability < LEAST_LOG_PROBABILITY or is_echo(words, said):
+    if (
+        is_invented(transcript.text)
+        or transcript.log_probability < LEAST_LOG_PROBABILITY
+        or is_echo(words, said, ECHOED if final else PERHAPS_ECHOED)
+    ):
         return Overlap.NOTHING
-    if len(words) == 1 and (not final or not _is_clear_word(words[0], transcript)):
+    if not final and (len(words) < 2 or words_of(before)[:2] != words[:2]):
+        return Overlap.NOTHING
+    if len(words) == 1 and not _is_clear_word(words[0], transcript):
         return Overlap.NOTHING
     return Overlap.INTERRUPTION
-
-
-def _alike(word: str, own: str) -> bool:
-    """Tell whether a word is the other one, or the other misheard."""
-    if word == own or min(len(word), len(own)) < 4:
-        return word == own
-    return difflib.SequenceMatcher(None, word, own).ratio() >= 0.75
 
 
 def _is_clear_word(word: str, transcript: Transcript) -> bool:
@@ -84,18 +86,16 @@ def _is_clear_word(word: str, transcript: Transcript) -> bool:
     return len(word) > 2 and sure
 
 
-def is_echo(words: list[str], said: list[str]) -> bool:
-    """Tell whether most of these words follow one another in what the assistant said.
+def is_echo(words: list[str], said: list[str], share: float = ECHOED) -> bool:
+    """Tell whether these words are what the assistant said, heard back and partly misheard.
 
-    The longest common subsequence, by dynamic programming over a few dozen words.
+    Whisper mishears whole words of an echo ("light that with water" for "wipe it with water"), so letters are
+    compared, with every stretch of the assistant's words of the same number.
     """
-    if not said:
-        return False
-    row = [0] * (len(said) + 1)
-    for word in words:
-        diagonal = 0
-        for column, own in enumerate(said, start=1):
-            above = row[column]
-            row[column] = diagonal + 1 if _alike(word, own) else max(above, row[column - 1])
-            diagonal = above
-    return row[-1] / len(words) >= ECHOED
+    text = " ".join(words)
+    matcher = difflib.SequenceMatcher(b=text, autojunk=False)
+    for start in range(max(1, len(said) - len(words) + 1)):
+        matcher.set_seq1(" ".join(said[start : start + len(words)]))
+        if matcher.quick_ratio() >= share and matcher.ratio() >= share:
+            return True
+    return False

@@ -113,6 +113,7 @@ class TurnTaker:
         self._ducked_at: int | None = None
         self._overlapping = False
         self._interrupting = False
+        self._overheard = ""
         self._assistant_speaking = False
         self._said: deque[str] = deque(maxlen=50)
         self._requests = 0
@@ -211,6 +212,7 @@ class TurnTaker:
         self._onset = self._low = 0
         self._overlapping = self._assistant_speaking and self.may_interrupt
         self._interrupting = False
+        self._overheard = ""
         self._continued = self._continuable()
         self._next_partial = self._now + (OVERLAP_FIRST_LOOK if self._overlapping else PARTIAL_EVERY)
         if not self._overlapping:
@@ -285,11 +287,11 @@ class TurnTaker:
         return max(wait, self.shortest_silence)
 
     def _settle_overlap(self, transcript: Transcript, *, final: bool) -> list[Command]:
-        verdict = judge_overlap(transcript, list(self._said), final=final)
+        verdict = judge_overlap(transcript, list(self._said), final=final, before=self._overheard)
+        self._overheard = transcript.text
         if verdict is Overlap.INTERRUPTION:
-            self._ducked_at = None
             self._interrupting = True
-            return [Unduck(), *self._take_floor()]
+            return [*self._unduck(), *self._take_floor()]
         if not final:
             return []
         commands: list[Command] = self._unduck()

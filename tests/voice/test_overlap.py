@@ -31,6 +31,12 @@ def test_a_guess_of_whisper_is_nothing() -> None:
     assert judge_overlap(heard("Fish tank", -1.1), SAID, final=True) is Overlap.NOTHING
 
 
+def test_before_the_pause_words_must_be_heard_twice() -> None:
+    assert judge_overlap(heard("What about"), SAID, final=False) is Overlap.NOTHING
+    assert judge_overlap(heard("What about London"), SAID, final=False, before="What about") is Overlap.INTERRUPTION
+    assert judge_overlap(heard("What about London"), SAID, final=False, before="Why that") is Overlap.NOTHING
+
+
 def test_before_the_pause_one_word_is_not_enough_unless_it_stops() -> None:
     assert judge_overlap(heard("London"), SAID, final=False) is Overlap.NOTHING
     assert judge_overlap(heard("Stop"), SAID, final=False) is Overlap.INTERRUPTION
@@ -39,5 +45,6 @@ def test_before_the_pause_one_word_is_not_enough_unless_it_stops() -> None:
 
 def test_an_echo_may_have_a_misheard_word() -> None:
     assert is_echo("it flies on the seine".split(), SAID)
+    assert is_echo("light it with water".split(), "wipe it with water and a little vinegar".split())
     assert not is_echo("what is the capital of spain then".split(), SAID)
     assert not is_echo(["paris"], [])
