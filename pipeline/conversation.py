@@ -118,6 +118,7 @@ class Conversation:
             detector=engines.detector,
             ducker=ducker,
             on_turn=self._heard,
+            on_partial=lambda text: self._llm.read_ahead(self._context, text),
             user_id=caller.person or "",
         )
         if call_tool is not None:

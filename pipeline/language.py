@@ -11,11 +11,12 @@ from pipecat.frames.frames import (
     EagerEndOfTurnCancelFrame,
     ErrorFrame,
     Frame,
+    LLMContextFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
     TTSSpeakFrame,
 )
-from pipecat.processors.aggregators.llm_context import LLMContext, NotGiven
+from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage, NotGiven
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.turns.speculation_gate import GatedFrame, SpeculationGate
@@ -71,6 +72,7 @@ class LanguageModel(OpenAILLMService):
         self._shared_client = client
         self._adapt = endpoint.adapt
         self._offers_tools = False
+        self._reading: asyncio.Task[None] | None = None
         super().__init__(
             settings=OpenAILLMService.Settings(
                 model=endpoint.model,
@@ -110,6 +112,28 @@ class LanguageModel(OpenAILLMService):
                 await self.run_inference(context, max_tokens=1)
         except (OpenAIError, TimeoutError) as error:
             logger.debug(f"the prompt could not be warmed: {error}")
+
+    def read_ahead(self, context: LLMContext, text: str) -> None:
+        """Let the server read the beginning of a person's turn while they speak; a small processor is slow at it."""
+        if self._reading is None or self._reading.done():
+            messages: list[LLMContextMessage] = [*context.messages, {"role": "user", "content": text}]
+            self._reading = self.create_task(self.warm_up(LLMContext(messages=messages, tools=context.tools)))
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Answer a context; what was being read ahead gives way to it."""
+        if isinstance(frame, LLMContextFrame):
+            await self._stop_reading()
+        await super().process_frame(frame, direction)
+
+    async def cleanup(self) -> None:
+        """Stop reading ahead."""
+        await self._stop_reading()
+        await super().cleanup()
+
+    async def _stop_reading(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None and not reading.done():
+            await self.cancel_task(reading)
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Mark the beginning of a speculative answer, for the voice and the gate behind it."""

@@ -98,6 +98,7 @@ class Hearing(FrameProcessor):
         smart_turn: shared model.
         detector: shared model.
         ducker: the filter on the caller's output.
+        on_partial: told what has been heard of a turn that goes on.
         on_turn: told of each committed turn, right before its transcript is pushed.
     """
 
@@ -109,6 +110,7 @@ class Hearing(FrameProcessor):
         detector: SpeechDetector,
         ducker: Ducker,
         on_turn: Callable[[HeardTurn], Awaitable[None]],
+        on_partial: Callable[[str], None] = lambda _: None,
         user_id: str = "",
     ) -> None:
         super().__init__()
@@ -117,6 +119,7 @@ class Hearing(FrameProcessor):
         self._speech = detector.stream()
         self._ducker = ducker
         self._on_turn = on_turn
+        self._on_partial = on_partial
         self._user_id = user_id
         self._taker = TurnTaker()
         self._lock = asyncio.Lock()
@@ -192,6 +195,7 @@ class Hearing(FrameProcessor):
                 # Upstream, since the aggregator keeps it to itself and the doors are who shows it.
                 partial = InterimTranscriptionFrame(text, self._user_id, time_now_iso8601())
                 await self.push_frame(partial, FrameDirection.UPSTREAM)
+                self._on_partial(text)
             case StartTurn(continues):
                 self._turn = HeardTurn(continues=continues)
                 await self.push_frame(VADUserStartedSpeakingFrame(start_secs=ONSET_SECONDS), FrameDirection.UPSTREAM)

@@ -53,9 +53,12 @@ ONSET: Final = 3
 RESUME: Final = 2
 PAUSE: Final = 3
 """Windows of silence after which what was said is transcribed: 0.1 s, longer than the closure of a plosive."""
+DIP: Final = 2
+"""Windows of silence after which smart turn listens, so that it is done when the transcription needs the processor."""
 PREROLL: Final = windows(0.3)
-SECOND_LOOK: Final = windows(0.26)
-PARTIAL_EVERY: Final = windows(0.8)
+FIRST_PARTIAL: Final = windows(1.5)
+"""Most questions are over by then, and their final transcript must not wait for a partial one."""
+PARTIAL_EVERY: Final = windows(1.2)
 OVERLAP_FIRST_LOOK: Final = windows(0.4)
 OVERLAP_EVERY: Final = windows(0.26)
 DUCK_AT_MOST: Final = windows(1.6)
@@ -90,6 +93,8 @@ class _Pause:
     request: int
     began: int
     transcript: Transcript | None = None
+    looks: set[int] = field(default_factory=set)
+    """Requests to smart turn that belong to this silence."""
     probabilities: list[float] = field(default_factory=list)
     resumed: int = 0
     speculated: str | None = None
@@ -120,6 +125,8 @@ class TurnTaker:
         self._partial_request = 0
         self._next_partial = 0
         self._pause: _Pause | None = None
+        self._look = 0
+        self._looked: float | None = None
         self._ended: tuple[int, int] | None = None
         self._answered = False
         self._continued: int | None = None
@@ -188,7 +195,8 @@ class TurnTaker:
             self._pause.transcript = transcript
             if self._overlapping:
                 return self._settle_overlap(transcript, final=True)
-            return self._decide()
+            # With more silence behind the words smart turn judges anew; what is known decides meanwhile.
+            return [*self._decide(), *self._listen_for_end()]
         if request == self._partial_request and self._state is State.SPEAKING:
             if self._overlapping:
                 return self._settle_overlap(transcript, final=False)
@@ -197,7 +205,9 @@ class TurnTaker:
 
     def predicted(self, request: int, probability: float) -> list[Command]:
         """Take the result of a `PredictEnd`; one that has been overtaken is ignored."""
-        if not self._pause or request != self._pause.request:
+        if request == self._look:
+            self._looked = probability
+        if not self._pause or request not in self._pause.looks:
             return []
         self._pause.probabilities.append(probability)
         return self._decide()
@@ -214,7 +224,7 @@ class TurnTaker:
         self._interrupting = False
         self._overheard = ""
         self._continued = self._continuable()
-        self._next_partial = self._now + (OVERLAP_FIRST_LOOK if self._overlapping else PARTIAL_EVERY)
+        self._next_partial = self._now + (OVERLAP_FIRST_LOOK if self._overlapping else FIRST_PARTIAL)
         if not self._overlapping:
             return self._take_floor()
         self._ducked_at = self._now
@@ -224,8 +234,11 @@ class TurnTaker:
         commands: list[Command] = []
         self._voiced += probability >= SPEECH_PROBABILITY
         self._low = self._low + 1 if probability < SILENCE_PROBABILITY else 0
+        if self._low == DIP:
+            self._look, self._looked = self._new_request(), None
+            commands.append(PredictEnd(self._look, self._start, self._now))
         if self._low >= PAUSE or self._now - self._start > LONGEST_TURN:
-            return self._begin_pause()
+            return commands + self._begin_pause()
         if self._ducked_at is not None and self._now - self._ducked_at > DUCK_AT_MOST:
             commands += self._unduck()
         if self._now >= self._next_partial and self._low == 0:
@@ -236,12 +249,25 @@ class TurnTaker:
 
     def _begin_pause(self) -> list[Command]:
         self._set_state(State.PAUSED)
-        return self._look_at(self._now - self._low)
+        commands = self._transcribe(self._now - self._low)
+        assert self._pause is not None
+        if self._low < DIP:
+            return commands + self._listen_for_end()
+        self._pause.looks.add(self._look)
+        if self._looked is not None:
+            self._pause.probabilities.append(self._looked)
+        return commands
 
-    def _look_at(self, began: int) -> list[Command]:
+    def _transcribe(self, began: int) -> list[Command]:
         self._pause = _Pause(self._new_request(), began)
-        span = (self._pause.request, self._start, self._now)
-        return [Transcribe(*span, final=True), PredictEnd(*span)]
+        return [Transcribe(self._pause.request, self._start, self._now, final=True)]
+
+    def _listen_for_end(self) -> list[Command]:
+        if self._pause is None:
+            return []
+        request = self._new_request()
+        self._pause.looks.add(request)
+        return [PredictEnd(request, self._start, self._now)]
 
     def _in_pause(self, probability: float) -> list[Command]:
         pause = self._pause
@@ -252,10 +278,7 @@ class TurnTaker:
             self._pause, self._low = None, 0
             self._next_partial = self._now + PARTIAL_EVERY
             return [Withdraw()] if pause.speculated is not None else []
-        commands: list[Command] = []
-        if self._now - pause.began == SECOND_LOOK:
-            commands.append(PredictEnd(pause.request, self._start, self._now))
-        return commands + self._decide()
+        return self._decide()
 
     def _decide(self) -> list[Command]:
         pause = self._pause
@@ -284,6 +307,7 @@ class TurnTaker:
         assert pause.transcript is not None
         probability = sum(pause.probabilities) / len(pause.probabilities)
         wait = self._patience(text, probability, pause.transcript.language) * EAGERNESS[self.eagerness]
+        logger.trace(f"patience {wait:.2f} s for {text!r} at {probability:.2f}")
         return max(wait, self.shortest_silence)
 
     def _settle_overlap(self, transcript: Transcript, *, final: bool) -> list[Command]:
@@ -308,7 +332,7 @@ class TurnTaker:
         again: list[Command] = []
         if self._pause:
             # What was transcribed are the new words alone.
-            again = self._look_at(self._pause.began)
+            again = [*self._transcribe(self._pause.began), *self._listen_for_end()]
         return [StartTurn(continues=self._answered), *again]
 
     def _continuable(self) -> int | None:

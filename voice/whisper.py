@@ -38,6 +38,8 @@ PADDING: Final = 1.0
 the sentence twice, more costs time and gains nothing."""
 
 RETRY_PADDING: Final = 4.0
+TIMESTAMPED: Final = 4.0
+"""Seconds of audio up to which the decoder writes timestamps, which keep it from saying a short sentence twice."""
 MOST_TOKENS_PER_SECOND: Final = 14
 """CTranslate2 stops at half of its `max_length`, so this allows 7, a little more than the fastest speech needs."""
 SHORTEST_AUDIO: Final = 0.1
@@ -222,7 +224,7 @@ class WhisperEngine:
 
     def _decode(self, encoded: Any, language: str, seconds: float, beam: int) -> Hypothesis:
         tokenizer, suppressed = self._tokenizer(language)
-        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True)
+        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=seconds >= TIMESTAMPED)
         result = self._model.model.generate(
             encoded,
             [prompt],
@@ -236,7 +238,8 @@ class WhisperEngine:
         tokens: Sequence[int] = result.sequences_ids[0]
         # CTranslate2 divides by the number of tokens, Whisper's thresholds count the end of text as one more.
         log_probability = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return Hypothesis(tokenizer.decode(tokens).strip(), log_probability, result.no_speech_prob)
+        words = [token for token in tokens if token < tokenizer.eot]
+        return Hypothesis(tokenizer.decode(words).strip(), log_probability, result.no_speech_prob)
 
     def _detect(self, encoded: Any) -> str:
         token: str = self._model.model.detect_language(encoded)[0][0][0]
