@@ -12,7 +12,6 @@ from faster_whisper import WhisperModel
 from loguru import logger
 
 from pipeline import settings
-from pipeline.assistant import cores
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.prompt import PERSONA
 from tests.benchmarks import accuracy, barge_in, latency, load, pauses, report
@@ -125,11 +124,10 @@ async def language_server(url: str | None, model: str) -> AsyncIterator[Language
         return
     # As PASSFEL starts it where no address is set.
     language = settings.Language()
-    threads = language.threads or cores()
-    engine = EmbeddedLanguageEngine(language_model(None), threads=threads, context=language.context)
+    engine = EmbeddedLanguageEngine(language_model(None), threads=language.threads, context=language.context)
     endpoint = await engine.start()
     try:
-        yield LanguageServer(endpoint.url, endpoint.api_key, endpoint.model)
+        yield LanguageServer(endpoint.url, endpoint.api_key, endpoint.model, embedded=True)
     finally:
         await engine.stop()
 

@@ -7,12 +7,15 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def descendants(pid: int) -> list[int]:
-    """Return a process and all its children's children."""
+    """Return a process and all its children's children, but for the language model's, which both sides have."""
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            command = (stat.parent / "cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
+            continue
+        if b"llama_server" in command:
             continue
         parents.setdefault(parent, []).append(int(stat.parent.name))
     found = [pid]

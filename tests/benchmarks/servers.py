@@ -28,6 +28,8 @@ class LanguageServer:
     url: str
     key: str
     model: str
+    embedded: bool = False
+    """It is PASSFEL's own engine, started for the measurement."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,13 @@ class Passfel(Side):
         return [sys.executable, "passfel.py", "serve"]
 
     def environment(self, port: int) -> dict[str, str]:
-        """Give it a port and a data directory of its own, and the language model that the other side asks."""
-        return {
-            "PASSFEL_PORT": str(port),
-            "PASSFEL_DATA_DIR": str(self.folder / "passfel-data"),
+        """Give it a port and a data directory of its own. Where the other side asks the embedded engine, it has one
+        of the same model for itself, as it would at home.
+        """
+        place = {"PASSFEL_PORT": str(port), "PASSFEL_DATA_DIR": str(self.folder / "passfel-data")}
+        if self.language.embedded:
+            return place
+        return place | {
             "PASSFEL_LANGUAGE__URL": self.language.url,
             "PASSFEL_LANGUAGE__MODEL": self.language.model,
             "PASSFEL_LANGUAGE__API_KEY": self.language.key,
