@@ -68,6 +68,9 @@ _TRANSITIVE: Final = frozenset("get have want give make need bring brew me".spli
 """Words that ask for something and are still to say for what: "Can I get", "Make me"."""
 _VAGUE: Final = frozenset("it in him them her that this".split())
 """What Whisper makes of an article before a pause: "Give me a" becomes "Give me it"."""
+_PREPOSITIONS: Final = frozenset("of about for from at by with like in on to into than".split())
+_DEMONSTRATIVE: Final = frozenset("this that".split())
+"""What Whisper makes of the article behind a preposition: "Tell me about the" becomes "Tell me about this."."""
 _MAY_END_A_QUESTION: Final = frozenset("of to for from at by with like as than".split())
 _SHORT_ANSWERS: Final = frozenset("no ok hi go on up me us it ja si sí da ne oh".split())
 _LINKING: Final = frozenset("and so but or because though although if when while unless until since whereas".split())
@@ -125,9 +128,10 @@ def _asks_for_nothing_yet(words: list[str]) -> bool:
     """Tell whether English words ask for something without having named it: "Can I get", "Give me it"."""
     if words[0] in _ASKING:
         return False
-    if words[-1] in _TRANSITIVE:
+    before, last = ["", *words][-2:]
+    if last in _TRANSITIVE or (last in _DEMONSTRATIVE and before in _PREPOSITIONS):
         return True
-    return 3 <= len(words) <= 4 and words[-1] in _VAGUE and words[-2] in _TRANSITIVE
+    return 3 <= len(words) <= 4 and last in _VAGUE and before in _TRANSITIVE
 
 
 def _needs_a_main_clause(text: str, words: list[str]) -> bool:

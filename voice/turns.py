@@ -145,7 +145,8 @@ class TurnTaker:
     def oldest_window(self) -> int:
         """The first window whose audio may still be asked for."""
         oldest = self._now - PREROLL - ONSET - 1 if self._state is State.QUIET else self._start
-        return oldest if (continued := self._continuable()) is None else min(oldest, continued)
+        continued = self._continuable() if self._continued is None else self._continued
+        return oldest if continued is None else min(oldest, continued)
 
     @property
     def in_turn(self) -> bool:
@@ -355,6 +356,7 @@ class TurnTaker:
         self._pause = None
         self._onset = self._low = self._voiced = 0
         self._overlapping = False
+        self._continued = None
         return self._unduck()
 
     def _new_request(self) -> int:

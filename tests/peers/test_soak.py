@@ -6,7 +6,6 @@ import pytest
 
 from tests.peers.server import running_server
 from tests.peers.test_realtime_sdk import talking
-from tests.spoken import speech
 
 CONVERSATIONS = 60
 SETTLED = 20
@@ -20,13 +19,13 @@ def field(status: Path, name: str) -> int:
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_conversations_that_have_ended_leave_no_memory_behind(tmp_path: Path) -> None:
-    question = speech("How many days are in a week?")
+    question = "How many days are in a week?"
     async with running_server(tmp_path) as server:
         status = Path(f"/proc/{server.process.pid}/status")
         sizes = []
         for _ in range(CONVERSATIONS):
             async with talking(server) as talk:
-                talk.say(question)
+                await talk.say(question)
                 await talk.until("response.done")
                 assert "week" in talk.heard[0].lower()
             sizes.append(field(status, "VmRSS") * 1024)

@@ -29,6 +29,11 @@ def test_a_clause_without_its_main_clause_is_waited_for(text: str) -> None:
     assert patience(text, 0.97) >= FRAGMENT_PATIENCE
 
 
+@pytest.mark.parametrize("text", ["I would like to hear about this.", "Tell me about that.", "Give me it."])
+def test_an_article_that_whisper_takes_for_a_pronoun_is_waited_for(text: str) -> None:
+    assert patience(text, 0.97) >= FRAGMENT_PATIENCE
+
+
 def test_a_question_that_smart_turn_doubts_does_not_wait_long() -> None:
     assert patience("What's the weather like?", 0.02) <= 0.8
 

@@ -262,6 +262,20 @@ def test_who_goes_on_right_after_the_end_is_heard_as_one_turn() -> None:
     assert microphone.said(Commit)[-1] == Commit("Can I get a coffee, and a tea?", "en")
 
 
+def test_the_audio_of_the_turn_is_kept_until_it_is_known_whether_it_goes_on() -> None:
+    microphone = Microphone()
+    microphone.speak()
+    microphone.rest(0.7)
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.log_probability = -2.0
+    microphone.speak(1.5)
+    assert microphone.taker.oldest_window == 0, "nobody knows yet whether it was noise"
+    microphone.log_probability = -0.2
+    microphone.rest(0.5)
+    assert microphone.said(StartTurn)[-1].continues
+    assert microphone.said(Transcribe)[-1].start == 0
+
+
 def test_a_later_question_is_a_turn_of_its_own() -> None:
     microphone = Microphone()
     microphone.speak(1.0)
