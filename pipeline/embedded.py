@@ -90,8 +90,9 @@ class EmbeddedLanguageEngine:
 
         `prefixes` is the folder where `pipeline.prefixes` keeps computed prompts; without one it keeps none.
 
-        `threads` compute; 0 takes half of the cores, because llama.cpp's threads wait for each other after every
-        operation: on cores that speech needs too, more threads are slower by far. `slots` conversations are
+        `threads` write an answer; 0 takes half of the cores, because llama.cpp's threads wait for each other after
+        every operation: on cores that speech needs too, more threads are slower by far. All cores, or `threads`, read
+        a prompt, which is work in larger pieces and waits for less. `slots` conversations are
         answered at the same time and share `context` tokens. A health check comes every `check_interval`
         seconds and may take as long; three without an answer mean that the process hangs.
         """
@@ -99,8 +100,9 @@ class EmbeddedLanguageEngine:
         self._prefixes = prefixes
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._threads = threads or max(1, cores // 2)
+        self._reading_threads = threads or cores
         # With a thread on every core, one that spins at a barrier keeps the one it waits for from running.
-        self._spin = self._threads < max(2, cores)
+        self._spin = self._reading_threads < max(2, cores)
         self._context = context
         self._slots = slots
         self._check_interval = check_interval
@@ -207,6 +209,7 @@ class EmbeddedLanguageEngine:
             *("--template", str(_TEMPLATE)),
             *("--port", str(port)),
             *("--threads", str(self._threads)),
+            *("--reading-threads", str(self._reading_threads)),
             *("--context", str(self._context)),
             *("--slots", str(self._slots)),
             *(("--prefixes", str(self._prefixes.absolute())) if self._prefixes else ()),

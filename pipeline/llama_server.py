@@ -43,7 +43,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--template", type=Path, required=True, help="chat template, in Jinja")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
-    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True, help="that write an answer")
+    parser.add_argument("--reading-threads", type=int, required=True, help="that read a prompt")
     parser.add_argument("--context", type=int, default=8192, help="tokens that all conversations share")
     parser.add_argument("--slots", type=int, default=4, help="conversations answered at the same time")
     parser.add_argument("--prefixes", type=Path, help="folder that slots may be saved to")
@@ -65,8 +66,8 @@ def _parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
     parameters.endpoint_slots = False
     # Unlike /health, this answers through the queue of the thread that computes, so it shows when that hangs.
     parameters.endpoint_metrics = True
-    for cpu in parameters.cpuparams, parameters.cpuparams_batch:
-        cpu.n_threads = options.threads
+    parameters.cpuparams.n_threads = options.threads
+    parameters.cpuparams_batch.n_threads = options.reading_threads
     # Measuring what fits would load the model twice.
     parameters.fit_params = False
     parameters.n_ctx = options.context

@@ -18,19 +18,19 @@ from pipecat.audio.turn.smart_turn._whisper_features import compute_whisper_log_
 SAMPLE_RATE: Final = 16_000
 SMART_TURN_SECONDS: Final = 8
 
-SHORTEST: Final = 0.4
+SHORTEST: Final = 0.35
 """Seconds of silence after which the surest end of a turn is acted upon."""
-QUESTION_SHORTEST: Final = 0.32
+QUESTION_SHORTEST: Final = 0.28
 """The same for a question that begins like one; people seldom go on behind it."""
 LONGEST: Final = 1.9
 
 _BY_PROBABILITY: Final = (
-    (0.00, 1.40),
-    (0.05, 1.30),
-    (0.20, 0.95),
-    (0.40, 0.70),
-    (0.60, 0.50),
-    (0.80, 0.45),
+    (0.00, 1.15),
+    (0.05, 1.05),
+    (0.20, 0.80),
+    (0.40, 0.60),
+    (0.60, 0.46),
+    (0.80, 0.38),
     (0.92, SHORTEST),
     (1.00, SHORTEST),
 )
@@ -40,8 +40,8 @@ _PATIENCES: Final = [seconds for _, seconds in _BY_PROBABILITY]
 
 DANGLING_PATIENCE: Final = 1.6
 FRAGMENT_PATIENCE: Final = 1.4
-LINKED_PATIENCE: Final = 1.0
-QUESTION_PATIENCE: Final = 0.7
+LINKED_PATIENCE: Final = 0.85
+QUESTION_PATIENCE: Final = 0.5
 UNPUNCTUATED_PENALTY: Final = 0.25
 
 _DANGLING: Final = {
@@ -66,7 +66,7 @@ _DANGLING: Final = {
 _ASKING: Final = frozenset("what what's who who's whose whom when when's where where's which why how how's".split())
 _TRANSITIVE: Final = frozenset("get have want give make need bring brew me".split())
 """Words that ask for something and are still to say for what: "Can I get", "Make me"."""
-_VAGUE: Final = frozenset("it in him them her that this".split())
+_VAGUE: Final = frozenset("it in him them her us that this".split())
 """What Whisper makes of an article before a pause: "Give me a" becomes "Give me it"."""
 _PREPOSITIONS: Final = frozenset("of about for from at by with like in on to into than".split())
 _DEMONSTRATIVE: Final = frozenset("this that".split())

@@ -51,9 +51,10 @@ SILENCE_PROBABILITY: Final = 0.35
 ONSET: Final = 3
 """Windows of speech that begin an utterance: 0.1 s, shorter than any word and longer than a click."""
 RESUME: Final = 2
-PAUSE: Final = 3
-"""Windows of silence after which what was said is transcribed: 0.1 s, longer than the closure of a plosive."""
-DIP: Final = 2
+PAUSE: Final = 2
+"""Windows of silence after which what was said is transcribed. With the 0.08 s by which Silero's silence begins late
+it is longer than the closure of a plosive."""
+DIP: Final = 1
 """Windows of silence after which smart turn listens, so that it is done when the transcription needs the processor."""
 PREROLL: Final = windows(0.3)
 FIRST_PARTIAL: Final = windows(1.5)
