@@ -39,6 +39,9 @@ STOPS_ONLY: Final = frozenset(
 """What asks for silence and for no answer."""
 
 LEAST_LOG_PROBABILITY: Final = -0.8
+SHORT: Final = 1.5
+"""Seconds of sound up to which Whisper makes words of anything: of a hummed "mm-hm" it makes "and the matcha"."""
+LEAST_LOG_PROBABILITY_OF_SHORT: Final = -0.5
 LEAST_LOG_PROBABILITY_OF_A_WORD: Final = -0.3
 ECHOED: Final = 0.68
 """The share of the letters, in their order, that makes words the assistant's own."""
@@ -67,9 +70,10 @@ def judge_overlap(transcript: Transcript, said: list[str], *, final: bool, befor
         return Overlap.BACKCHANNEL
     if f" {' '.join(words)} ".find(" stop ") >= 0 or " ".join(words).startswith(STOPPING):
         return Overlap.INTERRUPTION
+    least = LEAST_LOG_PROBABILITY_OF_SHORT if transcript.seconds < SHORT else LEAST_LOG_PROBABILITY
     if (
         is_invented(transcript.text)
-        or transcript.log_probability < LEAST_LOG_PROBABILITY
+        or transcript.log_probability < least
         or is_echo(words, said, ECHOED if final else PERHAPS_ECHOED)
     ):
         return Overlap.NOTHING

@@ -182,10 +182,8 @@ class TurnTaker:
     def assistant_speaks(self, *, speaking: bool) -> list[Command]:
         """Note that the assistant's voice has begun or ended at the caller."""
         self._assistant_speaking = speaking
-        if speaking or not self._overlapping:
-            return []
-        # Who was still speaking when the assistant fell silent has the floor.
-        return [*self._unduck(), *self._take_floor()]
+        # Who still speaks when the assistant falls silent gets the floor as soon as it is known to be no echo.
+        return [] if speaking else self._unduck()
 
     def assistant_said(self, text: str) -> None:
         """Note words of the assistant, so that their echo is not taken for a person's."""
@@ -315,8 +313,10 @@ class TurnTaker:
     def _settle_overlap(self, transcript: Transcript, *, final: bool) -> list[Command]:
         verdict = judge_overlap(transcript, list(self._said), final=final, before=self._overheard)
         self._overheard = transcript.text
-        if verdict is Overlap.INTERRUPTION:
-            self._interrupting = True
+        # Nobody is left to be listened to: a "yes" is an answer.
+        answers = verdict is Overlap.BACKCHANNEL and final and not self._assistant_speaking
+        if verdict is Overlap.INTERRUPTION or answers:
+            self._interrupting = self._assistant_speaking
             return [*self._unduck(), *self._take_floor()]
         if not final:
             return []

@@ -27,6 +27,13 @@ def test_noise_and_echo_are_nothing(text: str) -> None:
     assert judge_overlap(heard(text), SAID, final=True) is Overlap.NOTHING
 
 
+def test_what_whisper_makes_of_a_hum_is_nothing() -> None:
+    hummed = Transcript("and the matcha", "en", -0.61, 0.2, 0.9)
+    assert judge_overlap(hummed, SAID, final=True) is Overlap.NOTHING
+    asked = Transcript("and the matcha", "en", -0.61, 0.2, 2.4)
+    assert judge_overlap(asked, SAID, final=True) is Overlap.INTERRUPTION
+
+
 def test_a_guess_of_whisper_is_nothing() -> None:
     assert judge_overlap(heard("Fish tank", -1.1), SAID, final=True) is Overlap.NOTHING
 

@@ -247,6 +247,18 @@ def test_who_still_speaks_when_the_answer_ends_has_the_turn() -> None:
     assert microphone.said(StartTurn, Commit) == [StartTurn(), Commit("yes", "en")]
 
 
+def test_an_echo_that_outlasts_the_answer_is_no_turn() -> None:
+    microphone = Microphone()
+    microphone.taker.assistant_said("I'm here to help you with your questions")
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = "here to help you with your questions."
+    microphone.speak(1.5)
+    microphone.note(microphone.taker.assistant_speaks(speaking=False))
+    microphone.speak(0.2)
+    microphone.rest(2.0)
+    assert not microphone.said(StartTurn, Commit)
+
+
 def test_who_goes_on_right_after_the_end_is_heard_as_one_turn() -> None:
     microphone = Microphone()
     microphone.words = "Can I get a coffee?"
