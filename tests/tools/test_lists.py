@@ -1,0 +1,49 @@
+from tests.tools.calling import ALL, Caller, MemoryStore, context
+from tools.lists import READ_ALOUD, Lists
+from tools.outcomes import Status
+
+
+async def test_what_was_put_on_a_list_is_read_back() -> None:
+    caller = Caller(Lists(MemoryStore()).tools())
+    assert await caller.ask("add_to_list", item="milk") == "Milk is on the shopping list."
+    await caller.call("add_to_list", item="eggs", list_name="my shopping list")
+    assert await caller.ask("read_list") == "There are milk and eggs on the shopping list."
+    assert await caller.ask("read_list", list_name="to-do") == "The to-do list is empty."
+
+
+async def test_nothing_is_on_a_list_twice() -> None:
+    caller = Caller(Lists(MemoryStore()).tools())
+    await caller.call("add_to_list", item="milk")
+    assert await caller.ask("add_to_list", item="Milk") == "Milk is on the shopping list already."
+    assert (await caller.call("read_list")).data["items"] == ["milk"]
+
+
+async def test_a_list_survives_a_restart() -> None:
+    store = MemoryStore()
+    await Caller(Lists(store).tools()).call("add_to_list", item="milk")
+    assert await Caller(Lists(store).tools()).ask("read_list") == "There is milk on the shopping list."
+
+
+async def test_only_what_is_there_can_be_taken_off() -> None:
+    caller = Caller(Lists(MemoryStore()).tools())
+    await caller.call("add_to_list", item="milk")
+    assert (await caller.call("remove_from_list", item="bread")).status is Status.FAILED
+    assert await caller.ask("remove_from_list", item="MILK") == "I took milk off the shopping list."
+    assert await caller.ask("read_list") == "The shopping list is empty."
+
+
+async def test_a_long_list_is_not_read_to_its_end() -> None:
+    caller = Caller(Lists(MemoryStore()).tools())
+    for number in range(READ_ALOUD + 3):
+        await caller.call("add_to_list", item=f"thing {number}")
+    assert "and 3 more" in await caller.ask("read_list")
+
+
+async def test_a_list_is_emptied_only_after_a_yes() -> None:
+    caller = Caller(Lists(MemoryStore()).tools())
+    await caller.call("add_to_list", item="milk")
+    asked = await caller.executor.call("clear_list", {}, context("a"), allowed=ALL)
+    assert (asked.status, asked.say) == (Status.UNCONFIRMED, "Shall I empty the shopping list?")
+    assert (await caller.call("read_list")).data["items"] == ["milk"]
+    await caller.executor.confirm("talk", context("b"), yes=True)
+    assert (await caller.call("read_list")).data["items"] == []

@@ -1,0 +1,181 @@
+import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tools.calling import Caller, MemoryStore
+from tools.outcomes import Status
+from tools.timers import Timer, TimerBoard, Timers, spoken_length
+
+HERE = ZoneInfo("Europe/Lisbon")
+NOON = datetime(2026, 3, 28, 12, 0, tzinfo=HERE).timestamp()
+
+
+class House:
+    """Timers under a clock of their own."""
+
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self.now = NOON
+        self.rung: list[str] = []
+        self.broken = False
+        self.store = store or MemoryStore()
+        self.timers = Timers(self.store, self.ring, now=lambda: self.now)
+        caller = Caller(self.timers.tools())
+        self.call, self.ask = caller.call, caller.ask
+
+    async def ring(self, timer: Timer) -> None:
+        if self.broken:
+            raise ConnectionError("the loudspeaker is away")
+        self.rung.append(timer.announcement(self.now))
+
+
+def timer(name: str = "", seconds: float = 600, kind: str = "timer") -> Timer:
+    return Timer(f"{name}{seconds}{kind}", kind, name, NOON + seconds, seconds, "kitchen")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (1, "1 second"), (90, "1 minute and 30 seconds"), (600, "10 minutes"), (3600, "1 hour"),
+        (3905, "1 hour and 5 minutes"), (86400 * 2 + 3600, "2 days and 1 hour"), (0.2, "0 seconds"),
+    ],
+)  # fmt: skip
+def test_lengths_are_said_as_people_say_them(seconds: float, said: str) -> None:
+    assert spoken_length(seconds) == said
+
+
+async def test_a_timer_is_set_and_asked_for() -> None:
+    house = House()
+    assert await house.ask("set_timer", minutes=10, name="pasta") == "10 minutes for pasta, starting now."
+    house.now += 240
+    assert await house.ask("timer_status") == "The pasta timer has 6 minutes left."
+    assert await house.ask("timer_status", name="the pasta timer") == "The pasta timer has 6 minutes left."
+
+
+async def test_a_timer_without_a_length_is_asked_for_one() -> None:
+    assert (await House().call("set_timer")).status is Status.INVALID
+
+
+async def test_of_several_the_one_that_is_meant_is_stopped() -> None:
+    house = House()
+    for minutes, name in ((10, "pasta"), (5, None), (20, "tea")):
+        await house.call("set_timer", minutes=minutes, name=name)
+    which = await house.call("cancel_timer")
+    assert which.status is Status.FAILED
+    assert which.say == "Which one? There are the 5 minute timer, pasta timer and tea timer."
+    assert await house.ask("cancel_timer", minutes=5) == "I stopped the 5 minute timer."
+    assert await house.ask("cancel_timer", name="tea") == "I stopped the tea timer."
+    assert await house.ask("cancel_timer") == "I stopped the pasta timer."
+    assert (await house.call("cancel_timer")).status is Status.FAILED
+
+
+async def test_all_are_stopped_at_once_but_no_alarm() -> None:
+    house = House()
+    await house.call("set_timer", minutes=1)
+    await house.call("set_timer", minutes=2)
+    await house.call("set_alarm", time="7 am")
+    assert await house.ask("cancel_timer", all_of_them=True) == "I stopped 2 of them."
+    assert await house.ask("timer_status") == "The alarm is set for 7:00 AM tomorrow."
+    assert await house.ask("cancel_timer", kind="alarm") == "I stopped the alarm."
+
+
+async def test_a_timer_is_made_longer_and_shorter() -> None:
+    house = House()
+    await house.call("set_timer", minutes=10)
+    assert await house.ask("change_timer", minutes=5) == "The timer has 15 minutes left now."
+    assert await house.ask("change_timer", minutes=-3) == "The timer has 12 minutes left now."
+
+
+@pytest.mark.parametrize(
+    ("said", "due"),
+    [
+        ("7", "7:00 AM tomorrow"), ("13:30", "1:30 PM"), ("1:30 pm", "1:30 PM"), ("noon", "12:00 PM tomorrow"),
+        ("half past seven", "7:30 AM tomorrow"), ("quarter to six in the evening", "5:45 PM"),
+        ("quarter past 8", "8:15 AM tomorrow"), ("eleven o'clock at night", "11:00 PM"), ("6 30 pm", "6:30 PM"),
+    ],
+)  # fmt: skip
+async def test_an_alarm_rings_the_next_time_that_it_is_so_late(said: str, due: str) -> None:
+    assert await House().ask("set_alarm", time=said) == f"The alarm is set for {due}."
+
+
+async def test_an_alarm_stays_at_its_time_of_day_when_the_clocks_change() -> None:
+    house = House()
+    outcome = await house.call("set_alarm", time="07:00")
+    assert outcome.data["due"] == datetime(2026, 3, 29, 7, 0, tzinfo=HERE).timestamp()
+    assert outcome.data["due"] - NOON == 18 * 3600, "that night is an hour shorter"
+
+
+@pytest.mark.parametrize("said", ["25:00", "soon", "7:99", ""])
+async def test_what_is_no_time_of_day_is_refused(said: str) -> None:
+    assert (await House().call("set_alarm", time=said)).status is Status.INVALID
+
+
+async def test_a_reminder_says_of_what() -> None:
+    house = House()
+    said = await house.ask("set_reminder", text="call the plumber", time="18:00")
+    assert said == "I'll remind you at 6:00 PM: call the plumber."
+    house.now = datetime(2026, 3, 28, 18, 0, tzinfo=HERE).timestamp()
+    running = asyncio.create_task(house.timers.run())
+    await _until(lambda: house.rung)
+    running.cancel()
+    assert house.rung == ["A reminder: call the plumber."]
+
+
+async def test_what_is_due_rings_once_and_is_gone() -> None:
+    house = House()
+    running = asyncio.create_task(house.timers.run())
+    await house.call("set_timer", seconds=30)
+    await asyncio.sleep(0.01)
+    assert not house.rung
+    house.now += 30
+    await house.call("set_timer", minutes=5)
+    await _until(lambda: house.rung)
+    running.cancel()
+    assert house.rung == ["Your 30 second timer is done."]
+    assert await house.ask("timer_status") == "The 5 minute timer has 5 minutes left."
+
+
+async def test_a_timer_survives_a_restart_and_says_that_it_is_late() -> None:
+    store = MemoryStore()
+    await House(store).call("set_timer", minutes=10, name="pasta")
+    house = House(store)
+    house.now += 900
+    running = asyncio.create_task(house.timers.run())
+    await _until(lambda: house.rung)
+    running.cancel()
+    assert house.rung == ["Your pasta timer is done. It was due 5 minutes ago."]
+    assert store.entries == []
+
+
+async def test_what_could_not_be_rung_is_kept() -> None:
+    house = House()
+    house.broken = True
+    await house.call("set_timer", seconds=5)
+    house.now += 5
+    running = asyncio.create_task(house.timers.run())
+    await asyncio.sleep(0.02)
+    assert len(house.store.entries) == 1
+    house.broken = False
+    await house.call("set_timer", minutes=5)
+    await _until(lambda: house.rung)
+    running.cancel()
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=20), st.floats(0, 1e6))
+def test_a_board_gives_out_what_is_due_and_nothing_else(lengths: list[float], passed: float) -> None:
+    board = TimerBoard([timer(str(number), length) for number, length in enumerate(lengths)])
+    due = board.due(NOON + passed)
+    assert all(each.due <= NOON + passed for each in due)
+    for each in due:
+        board.remove(each)
+    assert all(each.due > NOON + passed for each in board.timers)
+    assert len(due) + len(board.timers) == len(lengths)
+
+
+async def _until(condition: object) -> None:
+    async with asyncio.timeout(2):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.005)
