@@ -1,0 +1,112 @@
+"""How a request reaches a language model, and who answers where that goes wrong.
+
+A request is admitted (`pipeline.admission`), goes to the household's own model unless that is under maintenance or
+known to fail (`pipeline.breaker`), and is answered within limits (`pipeline.guard`, `pipeline.reply`). Where that
+fails, a hosted service answers if the household allows it, or the own model is asked again while somebody still waits
+(`pipeline.answer`).
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from loguru import logger
+
+from pipeline.admission import Admission, Priority, Queue, Saturated
+from pipeline.answer import Answer, Household, NoAnswer, Question, Why
+from pipeline.breaker import State
+from pipeline.guard import Pace
+from pipeline.reasoning import BUDGET
+from pipeline.servers import Engine, Fallback, Request, Server
+
+__all__ = ["Answer", "Completions", "Engine", "Fallback", "NoAnswer", "Priority", "Request", "Saturated", "Why"]
+
+HOSTED_FIRST_TOKEN: Final = 5.0
+"""Seconds for a hosted service that was never seen: it is far away, but never cold."""
+SLOTS: Final = 8
+"""Answers at the same time where the server does not say: what vLLM is started with on one GB10."""
+
+
+class Completions:
+    """The household's language models: one a process, for all conversations, used from one event loop."""
+
+    def __init__(
+        self,
+        primary: Engine,
+        fallback: Fallback | None = None,
+        *,
+        slots: int | None = None,
+        others: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask `primary` for up to `slots` answers at the same time, `others` of them for nobody's voice.
+
+        The clients stay their owner's, who closes them after this.
+        """
+        queue = Queue(slots or primary.endpoint.slots or SLOTS, others=others, clock=clock)
+        self._household = Household(
+            Server(primary, pace=Pace(), clock=clock),
+            Admission(queue),
+            Server(fallback, pace=Pace(unseen=HOSTED_FIRST_TOKEN), clock=clock) if fallback else None,
+            fallback,
+        )
+
+    def stream(
+        self,
+        request: Request,
+        *,
+        priority: Priority,
+        private: bool,
+        conversation: str,
+        reasoning: bool = False,
+        budget: int | None = BUDGET,
+        redact: Callable[[Request], Request | None] | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> Answer:
+        """Answer a request. Nothing is asked before the first chunk is wanted.
+
+        Args:
+            request: for `AsyncOpenAI.chat.completions.create`; its model and `stream` are set here, and its
+                `extra_body` reaches the own model only.
+            priority: whose it is.
+            private: whether it holds what a fallback without `private` may not see.
+            conversation: conversations take turns.
+            reasoning: whether the model is to think first.
+            budget: tokens that it may think for; None is no limit.
+            redact: makes of a private request one that the fallback may see, or None where that is impossible.
+            on_wait: called once if nothing was said for `pipeline.answer.FILLER_AFTER` seconds.
+        """
+        question = Question(request, private, conversation, reasoning, budget, redact, on_wait)
+        return Answer(self._household, question, priority)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the own model is under maintenance."""
+        return self._household.draining
+
+    def drain(self) -> None:
+        """Ask the own model nothing from now on; answers that have begun go on, and so does who waits for one."""
+        self._household.draining = True
+        running = self._household.admission.queue.running
+        logger.info(f"{self._household.primary.name} is under maintenance; {running} answers go on")
+
+    def resume(self) -> None:
+        """Ask the own model again."""
+        self._household.draining = False
+        logger.info(f"{self._household.primary.name} is asked again")
+
+    def status(self) -> dict[str, Any]:
+        """How the own model fares: draining, failing, answers running and waiting, and the wait expected in seconds."""
+        queue = self._household.admission.queue
+        return {
+            "draining": self._household.draining,
+            "failing": self._household.primary.breaker.state is State.OPEN,
+            "running": queue.running,
+            "waiting": queue.waiting,
+            "expected_wait": round(queue.expected_wait(Priority.TYPED), 2),
+        }
+
+    def close(self) -> None:
+        """Refuse what comes and what waits with `NoAnswer`; answers that have begun end with who reads them."""
+        self._household.closed = True
+        self._household.admission.refuse_waiting(NoAnswer("the assistant is closing"))
