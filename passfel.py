@@ -22,6 +22,7 @@ EXAMPLES = """\
 examples:
   passfel serve                         run the assistant; then open http://localhost:7860
   passfel talk question.wav             ask it something from a recording, and hear the answer with --play
+  passfel chat                          type to it instead
   passfel say "Good morning" -o hi.wav  speak
   passfel hear question.wav             write down what is said
   passfel doctor                        see what is installed, what is missing and how to mend it
@@ -77,6 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("--play", action="store_true", help="play the answers, too")
     talk.add_argument("--server", metavar="URL", help="the assistant's address (default: the one in the settings)")
     talk.set_defaults(command=_talk)
+
+    chat = commands.add_parser(
+        "chat",
+        help="type to a running assistant",
+        description="Type to a running assistant, or pipe questions in, one a line.",
+    )
+    chat.add_argument("--server", metavar="URL", help="the assistant's address (default: the one in the settings)")
+    chat.set_defaults(command=_chat)
 
     say = commands.add_parser("say", help="speak a text", description="Speak a text with the assistant's voice.")
     say.add_argument("text", metavar="TEXT")
@@ -155,6 +164,15 @@ def _print_turn(report: "Report") -> None:
     for record in report.records:
         for line in waterfall(record):
             print(f"  {line}")
+
+
+def _chat(chosen: Settings, options: argparse.Namespace) -> int:
+    from satellites.chat.terminal import ChatFailed, chat
+
+    token = chosen.token.get_secret_value() if chosen.token else None
+    server = (options.server or _own_address(chosen)).rstrip("/")
+    with _failing(ChatFailed):
+        return 0 if chat(server=server, token=token) else 1
 
 
 def _say(chosen: Settings, options: argparse.Namespace) -> int:

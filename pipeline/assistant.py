@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Self, cast
@@ -13,15 +13,22 @@ from openai.types.chat import ChatCompletionMessageParam
 from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
+from pipeline.announcements import Announcements
 from pipeline.caller import Caller
+from pipeline.completions import Completions, Engine, Fallback
 from pipeline.conversation import Conversation, Engines
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.endpoint import Endpoint
+from pipeline.intents import LocalIntents
 from pipeline.language import language_client
 from pipeline.latency import LatencyLog
 from pipeline.prefixes import share_prefix
 from pipeline.prompt import EXAMPLES, Prompt
+from pipeline.reasoning import family_of
 from pipeline.settings import Settings
+from pipeline.toolbox import Toolbox
+from pipeline.writer import Written, WrittenRequest
+from pipeline.written import WrittenConversation
 from voice import models
 from voice.endpointing import SmartTurn
 from voice.piper import PiperEngine
@@ -29,6 +36,7 @@ from voice.vad import SpeechDetector
 from voice.whisper import WhisperEngine
 
 WARM_UP_LIMIT = 60.0
+NOT_READY = "the assistant is still loading its models; try again in a few seconds"
 
 
 class AssistantNotReady(Exception):  # noqa: N818 - reads as what is the matter
@@ -50,6 +58,7 @@ class Assistant:
         self._embedded: EmbeddedLanguageEngine | None = None
         self._stack = AsyncExitStack()
         self._taken: set[int] = set()
+        self._announcements = Announcements()
 
     @property
     def ready(self) -> bool:
@@ -69,9 +78,20 @@ class Assistant:
             async with asyncio.TaskGroup() as loading:
                 language = loading.create_task(self._start_language_model())
                 voice = loading.create_task(asyncio.to_thread(self._load_voice))
+                intents = loading.create_task(asyncio.to_thread(LocalIntents, self.settings.hearing.language))
             endpoint, client = language.result()
             whisper, smart_turn, detector, piper = voice.result()
-            engines = Engines(whisper, smart_turn, detector, piper, endpoint, client)
+            engines = Engines(
+                whisper,
+                smart_turn,
+                detector,
+                piper,
+                endpoint,
+                client,
+                self._completions(endpoint, client),
+                intents.result(),
+                self._toolbox(),
+            )
             await self._warm_up(engines)
         except BaseExceptionGroup as group:
             await self._stack.aclose()
@@ -98,7 +118,7 @@ class Assistant:
             AssistantNotReady: before the engines are warm.
         """
         if self._engines is None:
-            raise AssistantNotReady("the assistant is still loading its models; try again in a few seconds")
+            raise AssistantNotReady(NOT_READY)
         with self._slot() as slot:
             conversation = Conversation(
                 transport,
@@ -109,7 +129,32 @@ class Assistant:
                 slot=slot,
                 call_tool=call_tool,
             )
-            await conversation.run()
+            for text in self._announcements.waiting():
+                await conversation.announce(text)
+            with self._announcements.reach(conversation):
+                await conversation.run()
+
+    def write(self, request: WrittenRequest, caller: Caller) -> AsyncGenerator[Written]:
+        """Answer in writing.
+
+        Raises:
+            AssistantNotReady: at once, before the engines are warm; the rest as `WrittenConversation.answer`.
+        """
+        engines = self._engines
+        if engines is None:
+            raise AssistantNotReady(NOT_READY)
+        conversation = WrittenConversation(
+            caller,
+            request.identity(caller),
+            endpoint=engines.endpoint,
+            client=engines.client,
+            completions=engines.completions,
+            settings=self.settings,
+            latency=self.latency,
+            executor=engines.toolbox.executor,
+            intents=engines.intents,
+        )
+        return conversation.answer(request)
 
     @contextmanager
     def _slot(self) -> Iterator[int | None]:
@@ -148,7 +193,16 @@ class Assistant:
         language = self.settings.language
         if language.url is not None:
             key = language.api_key.get_secret_value() if language.api_key else "none"
-            endpoint = Endpoint(language.url, key, language.model or "default", context=language.context)
+            model = language.model or "default"
+            endpoint = Endpoint(
+                language.url,
+                key,
+                model,
+                context=language.context,
+                calls_tools=language.tools,
+                reasons=family_of(model, url=language.url).reasons,
+                sees=language.images,
+            )
         else:
             self._embedded = EmbeddedLanguageEngine(
                 models.language_model(language.model),
@@ -161,6 +215,26 @@ class Assistant:
         client = language_client(endpoint)
         self._stack.push_async_callback(client.close)
         return endpoint, client
+
+    def _completions(self, endpoint: Endpoint, client: AsyncOpenAI) -> Completions:
+        hosted, fallback = self.settings.fallback, None
+        if hosted.allowed:
+            assert hosted.api_key is not None
+            assert hosted.model is not None
+            address = Endpoint(hosted.url, hosted.api_key.get_secret_value(), hosted.model)
+            hosted_client = language_client(address)
+            self._stack.push_async_callback(hosted_client.close)
+            fallback = Fallback("the hosted service", address, hosted_client, allowed=True, private=hosted.private)
+        completions = Completions(Engine("the language model", endpoint, client), fallback)
+        self._stack.callback(completions.close)
+        return completions
+
+    def _toolbox(self) -> Toolbox:
+        toolbox = Toolbox(self.settings.data_dir / "household", on_ring=self._announcements.ring)
+        self._stack.push_async_callback(toolbox.close)
+        ringing = asyncio.create_task(toolbox.run(), name="timers")
+        self._stack.push_async_callback(_stop, ringing)
+        return toolbox
 
     async def _warm_up(self, engines: Engines) -> None:
         async with asyncio.timeout(WARM_UP_LIMIT):
@@ -178,6 +252,14 @@ class Assistant:
         except (OpenAIError, TimeoutError) as error:
             # It may come up later, and until then the assistant says so aloud.
             logger.warning(f"the language model at {engines.endpoint.url} does not answer yet: {error}")
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    # wait() and not await: that the task was cancelled is no reason to cancel who waits for it.
+    await asyncio.wait({task})
+    if not task.cancelled() and (error := task.exception()):
+        logger.error(f"{task.get_name()} had stopped: {error!r}")
 
 
 async def _read(engines: Engines, messages: Sequence[object], *, slot: int | None) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from loguru import logger
 from openai import AsyncOpenAI
+from pipecat.frames.frames import TTSSpeakFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -22,13 +23,18 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from pipeline.caller import Caller, Capability
+from pipeline.completions import Completions
 from pipeline.endpoint import Endpoint
+from pipeline.house_functions import HouseFunctions
+from pipeline.intents import LocalIntents
 from pipeline.language import LanguageModel
 from pipeline.latency import LatencyLog, TurnClock
+from pipeline.local_answers import LocalAnswers
 from pipeline.prompt import Prompt
 from pipeline.prompt_keeper import PromptKeeper
 from pipeline.settings import Settings
 from pipeline.speech_gate import SpeechGate
+from pipeline.toolbox import Toolbox
 from voice.ducking import Ducker
 from voice.endpointing import SmartTurn
 from voice.hearing import HeardTurn, Hearing
@@ -52,6 +58,9 @@ class Engines:
     piper: PiperEngine
     endpoint: Endpoint
     client: AsyncOpenAI
+    completions: Completions
+    intents: LocalIntents
+    toolbox: Toolbox
 
 
 class Conversation:
@@ -69,24 +78,38 @@ class Conversation:
         call_tool: FunctionCallHandler | None = None,
     ) -> None:
         self.id = uuid4().hex[:12]
-        self._caller = caller
+        self.caller = caller
         self._clock = TurnClock(latency, conversation=self.id, door=caller.door, device=caller.device)
         prompt = Prompt(settings.household, small=engines.endpoint.needs_examples)
-        self._context = LLMContext(messages=prompt.opening())
+        self._ducker = Ducker()
+        self._functions = HouseFunctions(
+            engines.toolbox.executor, caller, conversation=self.id, clock=self._clock, household=settings.household
+        )
+        self._context = LLMContext(messages=prompt.opening(), tools=self._functions.schema(engines.endpoint))
         self._llm = LanguageModel(
             engines.endpoint,
             client=engines.client,
+            completions=engines.completions,
+            conversation=self.id,
+            local=LocalAnswers(
+                engines.intents,
+                engines.toolbox.executor,
+                caller=caller,
+                loudness=self._ducker,
+                context=self._functions.context,
+            ),
             instruction=prompt.instruction(caller),
             temperature=settings.language.temperature,
             max_tokens=settings.language.max_tokens,
             slot=slot,
             clock=self._clock,
+            language=settings.hearing.language,
         )
         self._worker = self._make_worker(transport, engines, settings, prompt, call_tool)
 
     async def run(self) -> None:
         """Hold the conversation; return when it has ended. Cancellation ends it at once and closes the transport."""
-        logger.info(f"conversation {self.id} with {self._caller.device} through {self._caller.door} begins")
+        logger.info(f"conversation {self.id} with {self.caller.device} through {self.caller.door} begins")
         async with asyncio.TaskGroup() as tasks:
             warming = tasks.create_task(self._llm.warm_up(self._context))
             runner = WorkerRunner(handle_sigint=False)
@@ -99,6 +122,10 @@ class Conversation:
             # Pipecat's runner ends tidily on cancellation and keeps it to itself.
             raise asyncio.CancelledError
 
+    async def announce(self, text: str) -> None:
+        """Say something that nobody has just asked for, behind what is being said."""
+        await self._worker.queue_frame(TTSSpeakFrame(text))
+
     def _make_worker(
         self,
         transport: BaseTransport,
@@ -107,8 +134,8 @@ class Conversation:
         prompt: Prompt,
         call_tool: FunctionCallHandler | None,
     ) -> PipelineWorker:
-        caller, clock = self._caller, self._clock
-        output, ducker = transport.output(), Ducker()
+        caller, clock, ducker = self.caller, self._clock, self._ducker
+        output = transport.output()
         # Every door's voice can be ducked, without each having to think of it.
         assert isinstance(output, BaseOutputTransport)
         output._params.audio_out_filter = ducker
@@ -121,6 +148,7 @@ class Conversation:
             on_partial=lambda text: self._llm.read_ahead(self._context, text),
             user_id=caller.person or "",
         )
+        self._functions.register(self._llm, engines.endpoint)
         if call_tool is not None:
             self._llm.register_function(None, call_tool, cancel_on_interruption=False)
         speaking = Speaking(
@@ -170,5 +198,5 @@ class Conversation:
 
     async def _answered(self, _: LLMAssistantAggregator, message: AssistantTurnStoppedMessage) -> None:
         record = self._clock.answered(message.content or "", interrupted=message.interrupted)
-        if record is not None and self._caller.can(Capability.SHOW):
+        if record is not None and self.caller.can(Capability.SHOW):
             await self._worker.queue_frame(RTVIServerMessageFrame({"type": "turn", "turn": record.as_dict()}))

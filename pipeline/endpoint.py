@@ -19,5 +19,11 @@ class Endpoint:
     """llama.cpp's slots: each keeps one conversation's prefix, if the conversation asks for it by number."""
     needs_examples: bool = False
     """The model is so small that it learns how to answer from examples, not from rules."""
+    calls_tools: bool = False
+    """The model is good enough at calling tools to be offered the house's."""
+    reasons: bool = False
+    """The model can be told to reason before it answers."""
+    sees: bool = False
+    """The model can look at images."""
     adapt: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     """Rewrites a request into what this server understands."""

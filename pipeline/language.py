@@ -1,12 +1,12 @@
 """The one language-model client: Pipecat's OpenAI service, at any OpenAI-compatible server."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar, Final, cast
 
 from loguru import logger
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAIError, Timeout
+from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, OpenAIError, Timeout
+from openai.types.chat import ChatCompletionChunk
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.adapters.llm.services.open_ai_adapter import OpenAILLMInvocationParams
 from pipecat.frames.frames import (
     EagerEndOfTurnCancelFrame,
     ErrorFrame,
@@ -15,6 +15,8 @@ from pipecat.frames.frames import (
     LLMFullResponseStartFrame,
     LLMTextFrame,
     TTSSpeakFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage, NotGiven
 from pipecat.processors.frame_processor import FrameDirection
@@ -22,15 +24,32 @@ from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.turns.speculation_gate import GatedFrame, SpeculationGate
 from pipecat.utils.http import connection_limits
 
+from pipeline.admission import Saturated
+from pipeline.answer import Answer
+from pipeline.completions import Completions, NoAnswer, Priority, Request, Why
 from pipeline.endpoint import Endpoint
 from pipeline.latency import TurnClock
+from pipeline.local_answers import LocalAnswers, NotOnSpeculation
+from pipeline.prompt import PERSONA
+from pipeline.reasoning import wants_reasoning
 from voice.speaking import SPECULATIVE
 
-FIRST_TOKEN_LIMIT = 20.0
-"""Seconds for a server's first token; a cold model of a large size takes that long, a dead one for ever."""
-ANSWER_LIMIT = 120.0
-"""Seconds between two pieces of an answer after which the server counts as dead."""
-APOLOGY = "Sorry, my language model is not answering. Please try again in a moment."
+WARM_UP_LIMIT: Final = 20.0
+"""Seconds for a server to read the prompt; a cold model of a large size takes that long."""
+ANSWER_LIMIT: Final = 120.0
+"""Seconds between two pieces of an answer after which the connection counts as dead."""
+APOLOGY: Final = "Sorry, my language model is not answering. Please try again in a moment."
+BUSY: Final = "Sorry, too many people are asking me at once. Please try again in a moment."
+BROKEN_OFF: Final = "Sorry, I lost the rest of that answer."
+WITHHELD: Final = "This is private, and you may not see it."
+FILLER: Final = "One moment."
+THINKING: Final = "Let me think. "
+INSTEAD: Final = {
+    Why.MAINTENANCE: "My own model is under maintenance, so another service answers. ",
+    Why.SATURATED: "My own model is busy, so another service answers. ",
+    Why.FAILED: "My own model is not answering, so another service does. ",
+}
+"""What is said, once a conversation, where a hosted service answers."""
 
 
 class UnheldSpeculation(SpeculationGate):
@@ -50,27 +69,45 @@ class LanguageModel(OpenAILLMService):
     """Answers a conversation.
 
     Args:
-        endpoint: the server.
-        client: shared by all conversations, so that its connections stay open from turn to turn.
+        endpoint: the household's own server.
+        client: the way there, shared by all conversations, so that its connections stay open from turn to turn.
+        completions: who answers, also where the own server cannot.
+        conversation: whose turns these are.
+        local: answers what needs no model.
+        language: ISO 639-1, of what is said.
         instruction: the stable first part of the prompt.
         clock: takes the times of the answer's words.
     """
 
     supports_developer_role = False
+    priority: ClassVar[Priority] = Priority.VOICE
+    thinking: ClassVar[str] = THINKING
+    """What is said before the model reasons."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         *,
         client: AsyncOpenAI,
+        completions: Completions,
+        conversation: str,
         instruction: str,
         temperature: float,
         max_tokens: int,
         slot: int | None,
         clock: TurnClock,
+        local: LocalAnswers | None = None,
+        language: str = "en",
     ) -> None:
         self._shared_client = client
-        self._adapt = endpoint.adapt
+        self._endpoint = endpoint
+        self._completions = completions
+        self._conversation = conversation
+        self._local = local
+        self._spoken_language = language
+        self._answer: Answer | None = None
+        self._told_who_answers = False
+        self._unread: LLMContext | None = None
         self._offers_tools = False
         self._reading: asyncio.Task[None] | None = None
         super().__init__(
@@ -81,8 +118,6 @@ class LanguageModel(OpenAILLMService):
                 max_tokens=max_tokens,
                 extra={} if slot is None else {"extra_body": {"id_slot": slot}},
             ),
-            retry_timeout_secs=FIRST_TOKEN_LIMIT,
-            retry_on_timeout=True,
         )
         self._speculation_gate = UnheldSpeculation(name=f"{self}::UnheldSpeculation")
         self._clock = clock
@@ -92,9 +127,23 @@ class LanguageModel(OpenAILLMService):
         """Take the shared client instead of making one."""
         return self._shared_client
 
-    def build_chat_completion_params(self, params_from_context: OpenAILLMInvocationParams) -> dict[str, Any]:
-        """Make the request, in the words of this server."""
-        return self._adapt(super().build_chat_completion_params(params_from_context))
+    async def get_chat_completions(self, context: LLMContext) -> AsyncStream[ChatCompletionChunk]:
+        """Ask who can answer."""
+        parameters = await self.get_llm_adapter().get_llm_invocation_params(
+            context,
+            system_instruction=cast("Any", self._settings).system_instruction,
+            convert_developer_to_user=True,
+        )
+        self._answer = self._completions.stream(
+            self.build_chat_completion_params(parameters),
+            priority=Priority.SPECULATION if self._speculation_gate.is_speculating else self.priority,
+            private=True,
+            conversation=self._conversation,
+            reasoning=self._reasons_about(context),
+            redact=self._redacted,
+            on_wait=self._say_that_it_takes_a_while,
+        )
+        return cast("AsyncStream[ChatCompletionChunk]", self._answer)
 
     def _sync_registered_tool_handlers(self, tools: ToolsSchema | NotGiven | None) -> None:
         self._offers_tools = isinstance(tools, ToolsSchema)
@@ -108,22 +157,80 @@ class LanguageModel(OpenAILLMService):
     async def warm_up(self, context: LLMContext) -> None:
         """Let the server read the stable part of the prompt before anybody waits for it."""
         try:
-            async with asyncio.timeout(FIRST_TOKEN_LIMIT):
+            async with asyncio.timeout(WARM_UP_LIMIT):
                 await self.run_inference(context, max_tokens=1)
         except (OpenAIError, TimeoutError) as error:
             logger.debug(f"the prompt could not be warmed: {error}")
 
-    def read_ahead(self, context: LLMContext, text: str) -> None:
+    def read_ahead(self, context: LLMContext, text: str = "") -> None:
         """Let the server read the beginning of a person's turn while they speak; a small processor is slow at it."""
         if self._reading is None or self._reading.done():
-            messages: list[LLMContextMessage] = [*context.messages, {"role": "user", "content": text}]
+            spoken: list[LLMContextMessage] = [{"role": "user", "content": text}] if text else []
+            messages = [*context.messages, *spoken]
             self._reading = self.create_task(self.warm_up(LLMContext(messages=messages, tools=context.tools)))
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Answer a context; what was being read ahead gives way to it."""
         if isinstance(frame, LLMContextFrame):
             await self._stop_reading()
+        elif isinstance(frame, UserStartedSpeakingFrame) and self._unread is not None:
+            # What was answered without the model is news to it.
+            self.read_ahead(self._unread)
+            self._unread = None
+        elif isinstance(frame, UserStoppedSpeakingFrame) and self._answer is not None:
+            self._answer.promote()
         await super().process_frame(frame, direction)
+
+    async def _process_context(self, context: LLMContext) -> None:
+        try:
+            reply = await self._answer_locally(context)
+        except NotOnSpeculation:
+            # Withdrawn, so that the turn, once confirmed, is acted upon once.
+            await self.broadcast_frame(EagerEndOfTurnCancelFrame)
+            return
+        if reply is None:
+            if self.thinking and self._reasons_about(context):
+                await self._push_llm_text(self.thinking)
+            await super()._process_context(context)
+        else:
+            self._unread = context
+            if reply:
+                await self._push_llm_text(reply)
+
+    async def _answer_locally(self, context: LLMContext) -> str | None:
+        if self._local is None:
+            return None
+        return await self._local.answer(context, speculative=self._speculation_gate.is_speculating)
+
+    async def _push_llm_text(self, text: str) -> None:
+        answer = self._answer
+        if answer is not None and answer.why is not None and not self._told_who_answers:
+            self._told_who_answers = True
+            await super()._push_llm_text(INSTEAD[answer.why])
+        await super()._push_llm_text(text)
+
+    def _reasons_about(self, context: LLMContext) -> bool:
+        last = context.messages[-1] if context.messages else None
+        if not self._endpoint.reasons or not isinstance(last, dict) or last.get("role") != "user":
+            return False
+        content = last.get("content")
+        return isinstance(content, str) and wants_reasoning(content, self._spoken_language)
+
+    def _redacted(self, request: Request) -> Request:
+        """What a service outside the house may see: what people say, but not where they are or what tools told."""
+        messages = []
+        for message in request["messages"]:
+            if message["role"] == "system":
+                messages.append({**message, "content": PERSONA})
+            elif message["role"] == "tool":
+                messages.append({**message, "content": WITHHELD})
+            else:
+                messages.append(message)
+        return {**request, "messages": messages}
+
+    def _say_that_it_takes_a_while(self) -> None:
+        if not self._speculation_gate.is_speculating:
+            self.create_task(self.push_frame(TTSSpeakFrame(FILLER, append_to_context=False)))
 
     async def cleanup(self) -> None:
         """Stop reading ahead."""
@@ -150,7 +257,13 @@ class LanguageModel(OpenAILLMService):
             await self.broadcast_frame(EagerEndOfTurnCancelFrame)
             return
         logger.error(f"the language model failed: {error.error}")
-        await self.push_frame(TTSSpeakFrame(APOLOGY, append_to_context=False))
+        await self.push_frame(TTSSpeakFrame(_apology(error.exception), append_to_context=False))
+
+
+def _apology(error: BaseException | None) -> str:
+    if isinstance(error, Saturated):
+        return BUSY
+    return BROKEN_OFF if isinstance(error, NoAnswer) and error.spoken else APOLOGY
 
 
 def language_client(endpoint: Endpoint) -> AsyncOpenAI:

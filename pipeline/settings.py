@@ -60,6 +60,14 @@ def _checked_token(token: SecretStr) -> SecretStr:
     return token
 
 
+def _checked_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", url):
+        raise ValueError("needs an address such as http://localhost:8000/v1; a key goes into api_key")
+    return url.rstrip("/")
+
+
 FilePath = Annotated[Path, AfterValidator(_expanded)]
 Token = Annotated[SecretStr, AfterValidator(_checked_token)]
 Threads = Annotated[int, Field(ge=0, le=256)]
@@ -120,21 +128,41 @@ class Language(BaseModel):
     api_key: SecretStr | None = None
     """Sent to the server as a bearer token."""
     threads: Threads = 0
-    """Threads of the embedded engine; 0 takes one for each core."""
+    """Threads of the embedded engine; 0 takes half of the cores to write and all of them to read."""
     context: int = Field(default=8192, ge=512)
     """Tokens of conversation that the model sees at once."""
     temperature: float = Field(default=0.0, ge=0.0, le=2.0)
     max_tokens: int = Field(default=400, ge=16)
     """The longest answer, in tokens."""
+    tools: bool = True
+    """Whether the server's model is offered the tools of the house; the embedded one is too small for them."""
+    images: bool = False
+    """Whether the server's model can look at images."""
 
-    @field_validator("url")
-    @classmethod
-    def _http_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", url):
-            raise ValueError("needs an address such as http://localhost:8000/v1; a key goes into language.api_key")
-        return url.rstrip("/")
+    _http_url = field_validator("url")(_checked_url)
+
+
+class Fallback(BaseModel):
+    """A hosted OpenAI-compatible service that answers while the household's own model cannot."""
+
+    model_config = _FROZEN
+
+    allowed: bool = False
+    """Whether what is said in the house may leave it at all."""
+    url: str = "https://api.venice.ai/api/v1"
+    model: str | None = None
+    """The model's name at that service."""
+    api_key: SecretStr | None = None
+    private: bool = False
+    """Whether the service may also see what belongs to a person: results of tools, where the house is."""
+
+    _http_url = field_validator("url")(_checked_url)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.allowed and not (self.model and self.api_key):
+            raise ValueError("is allowed and lacks model or api_key: set both, or allowed = false")
+        return self
 
 
 class Household(BaseModel):
@@ -196,6 +224,7 @@ class Settings(BaseSettings):
     hearing: Hearing = Hearing()
     speaking: Speaking = Speaking()
     language: Language = Language()
+    fallback: Fallback = Fallback()
     household: Household = Household()
 
     @classmethod

@@ -21,6 +21,7 @@ from loguru import logger
 from starlette.responses import JSONResponse, Response
 
 import satellites.browser.door
+import satellites.chat.door
 import satellites.realtime.door
 from pipeline.settings import Settings, is_loopback
 from satellites.access import Access
@@ -43,7 +44,9 @@ class Latency(Protocol):
         """Return the latest turns' records, oldest first, ready for JSON."""
 
 
-class Assistant(satellites.realtime.door.Assistant, satellites.browser.door.Assistant, Protocol):
+class Assistant(
+    satellites.realtime.door.Assistant, satellites.browser.door.Assistant, satellites.chat.door.Assistant, Protocol
+):
     """What this application and its doors need of the assistant. Entering it loads and warms its engines."""
 
     @property
@@ -74,6 +77,7 @@ class Door(Protocol):
 
 DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
     satellites.browser.door.mount,
+    satellites.chat.door.mount,
     satellites.realtime.door.mount,
 )
 """Every door of this application."""

@@ -19,22 +19,24 @@ class Ducker(BaseAudioFilter):
     """
 
     def __init__(self) -> None:
+        self.volume = 1.0
+        """What the caller asked for, 0 to 1."""
         self._sample_rate = 24_000
         self._gain = 1.0
-        self._wanted = 1.0
+        self._ducked = False
 
     @property
     def ducked(self) -> bool:
         """Whether the voice is lowered, or on its way down."""
-        return self._wanted < 1.0
+        return self._ducked
 
     def duck(self) -> None:
         """Lower the voice."""
-        self._wanted = DUCKED_GAIN
+        self._ducked = True
 
     def unduck(self) -> None:
         """Bring the voice back."""
-        self._wanted = 1.0
+        self._ducked = False
 
     async def start(self, sample_rate: int) -> None:
         """Take the sample rate of the output, in Hz."""
@@ -48,11 +50,12 @@ class Ducker(BaseAudioFilter):
 
     async def filter(self, audio: bytes) -> bytes:
         """Apply the gain to 16-bit PCM, moving towards the wanted one without a click."""
-        if self._gain == self._wanted == 1.0:
+        wanted = self.volume * (DUCKED_GAIN if self._ducked else 1.0)
+        if self._gain == wanted == 1.0:
             return audio
         samples = np.frombuffer(audio, dtype=np.int16).astype(np.float32)
         step = 1.0 / max(1, int(RAMP_SECONDS * self._sample_rate))
-        distance = self._wanted - self._gain
+        distance = wanted - self._gain
         ramp = self._gain + np.sign(distance) * np.minimum(np.arange(1, len(samples) + 1) * step, abs(distance))
         if len(samples):
             self._gain = float(ramp[-1])
