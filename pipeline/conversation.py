@@ -168,6 +168,7 @@ class Conversation:
             caller=caller,
             prompt=prompt,
             on_typed=clock.typed,
+            tools=self._functions.schema(engines.endpoint),
         )
         return PipelineWorker(
             Pipeline(

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, ClassVar, Final, cast
 
 from loguru import logger
-from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, OpenAIError, Timeout
+from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, Timeout
 from openai.types.chat import ChatCompletionChunk
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
@@ -159,8 +159,8 @@ class LanguageModel(OpenAILLMService):
         try:
             async with asyncio.timeout(WARM_UP_LIMIT):
                 await self.run_inference(context, max_tokens=1)
-        except (OpenAIError, TimeoutError) as error:
-            logger.debug(f"the prompt could not be warmed: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever a server makes of it, the conversation goes on
+            logger.debug(f"the prompt could not be warmed: {error!r}")
 
     def read_ahead(self, context: LLMContext, text: str = "") -> None:
         """Let the server read the beginning of a person's turn while they speak; a small processor is slow at it."""

@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable, Sequence
 
 from loguru import logger
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
     EagerTranscriptionFrame,
     Frame,
     LLMMessagesAppendFrame,
     LLMRunFrame,
+    LLMSetToolsFrame,
     LLMUpdateSettingsFrame,
     ProposedUserStartedSpeakingFrame,
     TranscriptionFrame,
 )
-from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_context import NOT_GIVEN, LLMContext, NotGiven
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.settings import LLMSettings
 
@@ -27,6 +29,7 @@ class PromptKeeper(FrameProcessor):
 
     Args:
         budget: tokens that the context may fill.
+        tools: the house's, which stay in front of those that a client brings.
         on_typed: told of text that the model is asked to answer without anybody having spoken.
     """
 
@@ -38,6 +41,7 @@ class PromptKeeper(FrameProcessor):
         caller: Caller,
         prompt: Prompt,
         on_typed: Callable[[str], None],
+        tools: ToolsSchema | NotGiven = NOT_GIVEN,
     ) -> None:
         super().__init__()
         self._context = context
@@ -46,6 +50,7 @@ class PromptKeeper(FrameProcessor):
         self._budget = budget
         self._opening = len(context.messages)
         self._on_typed = on_typed
+        self._tools = list(tools.standard_tools) if isinstance(tools, ToolsSchema) else []
         self._told_time = time.monotonic()
         self._retracted = False
 
@@ -64,6 +69,8 @@ class PromptKeeper(FrameProcessor):
             case LLMMessagesAppendFrame(run_llm=True):
                 self._prepare()
                 self._on_typed(_text_of(frame.messages))
+            case LLMSetToolsFrame(tools=ToolsSchema() as brought) if self._tools:
+                frame = LLMSetToolsFrame(ToolsSchema([*self._tools, *brought.standard_tools]))
             case SessionInstructionsFrame():
                 system = self._prompt.instruction(self._caller, frame.instructions)
                 delta = LLMSettings(system_instruction=system)
