@@ -32,6 +32,7 @@ EXAMPLES: Final = (
 CLOCK_STALE: Final = 300.0
 """Seconds after which the time told to the model is told again."""
 CHARACTERS_A_TOKEN: Final = 3
+IMAGE_TOKENS: Final = 1000
 KEPT_SHARE: Final = 0.5
 
 
@@ -100,7 +101,7 @@ def trim(context: LLMContext, budget: int, *, keep: int = 0) -> int:
         How many messages were forgotten.
     """
     messages = context.messages
-    sizes = [len(str(message)) // CHARACTERS_A_TOKEN for message in messages]
+    sizes = [_tokens(message) for message in messages]
     if sum(sizes) <= budget:
         return 0
     kept, cut = 0, len(messages)
@@ -113,3 +114,12 @@ def trim(context: LLMContext, budget: int, *, keep: int = 0) -> int:
             cut = index
     context.set_messages(messages[:keep] + messages[cut:])
     return cut - keep
+
+
+def _tokens(message: object) -> int:
+    """Estimate what a message takes of the model's context."""
+    content = message.get("content") if isinstance(message, dict) else None
+    parts = content if isinstance(content, list) else []
+    images = [part for part in parts if isinstance(part, dict) and part.get("type") == "image_url"]
+    written = len(str(message)) - sum(len(str(image)) for image in images)
+    return written // CHARACTERS_A_TOKEN + len(images) * IMAGE_TOKENS

@@ -5,7 +5,6 @@ Nothing is kept between two answers: whoever asks brings the history along, as O
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any, cast
 
 from loguru import logger
@@ -120,7 +119,7 @@ class WrittenConversation:
             self._executor, self._caller, conversation=self.id, clock=clock, household=settings.household
         )
         local = LocalAnswers(
-            self._intents, self._executor, caller=self._caller, loudness=_NoVoice(), context=functions.context
+            self._intents, self._executor, caller=self._caller, loudness=None, context=functions.context
         )
         writer = Writer(
             request,
@@ -162,13 +161,6 @@ class WrittenConversation:
             conversation_id=self.id,
         )
         return writer, worker
-
-
-@dataclass
-class _NoVoice:
-    """What a command about the volume reaches in writing."""
-
-    volume: float = 1.0
 
 
 def _offered(house: ToolsSchema, request: WrittenRequest) -> ToolsSchema | None:

@@ -56,3 +56,16 @@ def test_the_oldest_turns_are_forgotten_and_what_is_kept_begins_with_a_question(
     assert before[len(before) - len(kept) :] == kept
     if kept:
         assert kept[0]["role"] == "user"
+
+
+def test_an_image_counts_as_an_image_and_not_as_its_letters() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 60_000}}
+    context = LLMContext(
+        messages=[
+            {"role": "user", "content": "Remember the word heron."},
+            {"role": "assistant", "content": "I will."},
+            {"role": "user", "content": [{"type": "text", "text": "What is this?"}, image]},
+        ]
+    )
+    assert trim(context, 4000) == 0
+    assert trim(context, 900) == 2
