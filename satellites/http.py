@@ -181,11 +181,12 @@ def serve(assistant: Assistant, settings: Settings, *, on_listening: Callable[[l
     )
     server = uvicorn.Server(config)
     with listening:
-        on_listening(addresses(settings.host, listening.getsockname()[1]))
-        # Uvicorn raises the signal that stopped it once more when it is done.
+        # Before anybody knows that this process is there, and for uvicorn, which raises the signal that stopped it once
+        # more when it is done.
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             with contextlib.suppress(KeyboardInterrupt):
+                on_listening(addresses(settings.host, listening.getsockname()[1]))
                 server.run(sockets=[listening])
         finally:
             signal.signal(signal.SIGTERM, previous)
