@@ -54,7 +54,9 @@ def only_stops(text: str) -> bool:
     return " ".join(words_of(text)) in STOPS_ONLY
 
 
-def judge_overlap(transcript: Transcript, said: list[str], *, final: bool, before: str = "") -> Overlap:
+def judge_overlap(
+    transcript: Transcript, said: list[str], *, final: bool, before: str = "", goes_on: bool = False
+) -> Overlap:
     """Judge what was heard over the assistant's voice.
 
     Args:
@@ -62,6 +64,7 @@ def judge_overlap(transcript: Transcript, said: list[str], *, final: bool, befor
         said: the assistant's latest words, in lower case.
         final: whether the person has paused; before that Whisper guesses, and only words that it hears twice count.
         before: what it heard at the look before this one.
+        goes_on: whether the person's turn had only just seemed to be over, so that speech is likelier than a hum.
     """
     words = words_of(transcript.text)
     if not words or transcript.doubtful:
@@ -70,7 +73,8 @@ def judge_overlap(transcript: Transcript, said: list[str], *, final: bool, befor
         return Overlap.BACKCHANNEL
     if f" {' '.join(words)} ".find(" stop ") >= 0 or " ".join(words).startswith(STOPPING):
         return Overlap.INTERRUPTION
-    least = LEAST_LOG_PROBABILITY_OF_SHORT if transcript.seconds < SHORT else LEAST_LOG_PROBABILITY
+    may_be_a_hum = transcript.seconds < SHORT and not goes_on
+    least = LEAST_LOG_PROBABILITY_OF_SHORT if may_be_a_hum else LEAST_LOG_PROBABILITY
     if (
         is_invented(transcript.text)
         or transcript.log_probability < least

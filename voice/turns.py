@@ -63,8 +63,9 @@ PARTIAL_EVERY: Final = windows(1.2)
 OVERLAP_FIRST_LOOK: Final = windows(0.4)
 OVERLAP_EVERY: Final = windows(0.26)
 DUCK_AT_MOST: Final = windows(1.6)
-ABANDON_AFTER: Final = 0.9
-"""Seconds of silence after sound in which there were no words."""
+ABANDON_AFTER: Final = 1.4
+"""Seconds of silence after sound in which there were no words: longer than most pauses behind a first word that was too
+short to be understood alone."""
 SURELY_SPEECH: Final = windows(0.8)
 """Windows of speech that are somebody speaking, however badly the words were understood."""
 NO_TRANSCRIPT_AFTER: Final = 8.0
@@ -311,7 +312,8 @@ class TurnTaker:
         return max(wait, self.shortest_silence)
 
     def _settle_overlap(self, transcript: Transcript, *, final: bool) -> list[Command]:
-        verdict = judge_overlap(transcript, list(self._said), final=final, before=self._overheard)
+        goes_on = self._continued is not None
+        verdict = judge_overlap(transcript, list(self._said), final=final, before=self._overheard, goes_on=goes_on)
         self._overheard = transcript.text
         # Nobody is left to be listened to: a "yes" is an answer.
         answers = verdict is Overlap.BACKCHANNEL and final and not self._assistant_speaking

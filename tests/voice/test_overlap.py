@@ -30,6 +30,7 @@ def test_noise_and_echo_are_nothing(text: str) -> None:
 def test_what_whisper_makes_of_a_hum_is_nothing() -> None:
     hummed = Transcript("and the matcha", "en", -0.61, 0.2, 0.9)
     assert judge_overlap(hummed, SAID, final=True) is Overlap.NOTHING
+    assert judge_overlap(hummed, SAID, final=True, goes_on=True) is Overlap.INTERRUPTION
     asked = Transcript("and the matcha", "en", -0.61, 0.2, 2.4)
     assert judge_overlap(asked, SAID, final=True) is Overlap.INTERRUPTION
 

@@ -170,7 +170,7 @@ def test_words_too_short_to_be_understood_are_the_beginning_of_what_follows() ->
     microphone = Microphone()
     microphone.words, microphone.log_probability = "thank you", -1.2
     microphone.speak(0.4)
-    microphone.rest(1.1)
+    microphone.rest(ABANDON_AFTER + 0.2)
     assert microphone.said(Abandon)
     microphone.words, microphone.log_probability = "make me a latte", -0.2
     microphone.speak(0.6)
