@@ -45,7 +45,9 @@ test: $(TESTED) test-packages test-page lint
 	@$(BIN)/pytest -m "not long"
 
 test-long: $(TESTED) test-packages
+	@$(BIN)/python -m tests.peers.vllm_environment || echo "The tests with vLLM are skipped" >&2
 	@$(BIN)/pytest -m long
+	@$(BIN)/pytest tests/peers/test_vllm.py -m "not long"
 
 bench: $(TESTED)
 	@$(BIN)/python -m tests.benchmarks
@@ -56,7 +58,7 @@ lint: $(TESTED)
 	@$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './*/node_modules/*' -prune -exec rm -rf {} +
 
 $(BIN)/pip:

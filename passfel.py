@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from pipeline import settings
+from pipeline import engine_control, settings
+from pipeline.engine_control import EngineCommandFailed
 from pipeline.settings import Settings, SettingsInvalid, is_loopback
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ examples:
   passfel chat                          type to it instead
   passfel say "Good morning" -o hi.wav  speak
   passfel hear question.wav             write down what is said
+  passfel engine start                  run vLLM with the model that the settings name
   passfel doctor                        see what is installed, what is missing and how to mend it
 
 Settings come from passfel.toml (here, or in the platform's configuration folder) and from PASSFEL_…
@@ -41,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         chosen = settings.load(options.config)
-        _log_to_stderr(chosen.log_level if options.command is _serve else "WARNING")
+        _log_to_stderr(chosen.log_level if options.runs_on else "WARNING")
         status: int = options.command(chosen, options)
-    except (SettingsInvalid, CommandFailed) as error:
+    except (SettingsInvalid, CommandFailed, EngineCommandFailed) as error:
         for line in str(error).splitlines():
             print(f"{_paint('passfel:', RED, sys.stderr)} {line}", file=sys.stderr)
         return 1
@@ -61,10 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"passfel {version()}")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings to read instead of passfel.toml")
+    parser.set_defaults(runs_on=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     serve = commands.add_parser("serve", help="run the assistant", description="Run the assistant until Ctrl-C.")
-    serve.set_defaults(command=_serve)
+    serve.set_defaults(command=_serve, runs_on=True)
 
     talk = commands.add_parser(
         "talk",
@@ -95,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     hear = commands.add_parser("hear", help="write down what is said", description="Transcribe recordings.")
     hear.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a recording: WAV, FLAC, OGG or MP3")
     hear.set_defaults(command=_hear)
+
+    engine_control.add_commands(commands, _own_address)
 
     doctor = commands.add_parser(
         "doctor",

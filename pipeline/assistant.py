@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from loguru import logger
 from openai import AsyncOpenAI, OpenAIError
@@ -19,14 +20,17 @@ from pipeline.completions import Completions, Engine, Fallback
 from pipeline.conversation import Conversation, Engines
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.endpoint import Endpoint
+from pipeline.engine_state import EngineRecord
 from pipeline.intents import LocalIntents
 from pipeline.language import language_client
 from pipeline.latency import LatencyLog
 from pipeline.prefixes import share_prefix
+from pipeline.probe import probe
 from pipeline.prompt import EXAMPLES, Prompt
-from pipeline.reasoning import family_of
+from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.toolbox import Toolbox
+from pipeline.vllm import with_strict_tools
 from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
 from voice import models
@@ -36,6 +40,8 @@ from voice.vad import SpeechDetector
 from voice.whisper import WhisperEngine
 
 WARM_UP_LIMIT = 60.0
+PROBE_LIMIT = 10.0
+"""Seconds for each answer of a server that is asked what it can do."""
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
 
 
@@ -59,6 +65,8 @@ class Assistant:
         self._stack = AsyncExitStack()
         self._taken: set[int] = set()
         self._announcements = Announcements()
+        self._family: Family | None = None
+        self._priorities = False
 
     @property
     def ready(self) -> bool:
@@ -156,6 +164,23 @@ class Assistant:
         )
         return conversation.answer(request)
 
+    def engine_state(self) -> Mapping[str, Any]:
+        """How the household's own model fares. Raises `AssistantNotReady` before it is loaded."""
+        return self._models().status()
+
+    def drain(self) -> None:
+        """Ask the own model nothing from now on; answers that have begun go on. Raises `AssistantNotReady`."""
+        self._models().drain()
+
+    def resume(self) -> None:
+        """Ask the own model again. Raises `AssistantNotReady`."""
+        self._models().resume()
+
+    def _models(self) -> Completions:
+        if self._engines is None:
+            raise AssistantNotReady(NOT_READY)
+        return self._engines.completions
+
     @contextmanager
     def _slot(self) -> Iterator[int | None]:
         """Lend a slot of the embedded engine, or none where all are taken or the server has none."""
@@ -191,18 +216,12 @@ class Assistant:
 
     async def _start_language_model(self) -> tuple[Endpoint, AsyncOpenAI]:
         language = self.settings.language
+        own = EngineRecord(self.settings.data_dir).read()
         if language.url is not None:
             key = language.api_key.get_secret_value() if language.api_key else "none"
-            model = language.model or "default"
-            endpoint = Endpoint(
-                language.url,
-                key,
-                model,
-                context=language.context,
-                calls_tools=language.tools,
-                reasons=family_of(model, url=language.url).reasons,
-                sees=language.images,
-            )
+            endpoint = await self._known(Endpoint(language.url, key, language.model or "", context=language.context))
+        elif own is not None and own.url:
+            endpoint = await self._known(own.endpoint())
         else:
             self._embedded = EmbeddedLanguageEngine(
                 models.language_model(language.model),
@@ -216,6 +235,25 @@ class Assistant:
         self._stack.push_async_callback(client.close)
         return endpoint, client
 
+    async def _known(self, endpoint: Endpoint) -> Endpoint:
+        """Learn what a server can do by asking it, once for each of its models and versions."""
+        language = self.settings.language
+        found = await probe(
+            endpoint, cache=self.settings.data_dir / "cache" / "capabilities.json", patience=PROBE_LIMIT
+        )
+        logger.info(found.summary())
+        family = self._family = found.family(endpoint.url)
+        self._priorities = found.priorities is True
+        return replace(
+            endpoint,
+            model=endpoint.model or found.model or "default",
+            context=min(endpoint.context, found.context or endpoint.context),
+            calls_tools=language.tools and found.calls_freely is not False,
+            reasons=family.reasons,
+            sees=language.images or found.sees is True,
+            adapt=with_strict_tools if found.server.startswith("vLLM") else endpoint.adapt,
+        )
+
     def _completions(self, endpoint: Endpoint, client: AsyncOpenAI) -> Completions:
         hosted, fallback = self.settings.fallback, None
         if hosted.allowed:
@@ -225,7 +263,8 @@ class Assistant:
             hosted_client = language_client(address)
             self._stack.push_async_callback(hosted_client.close)
             fallback = Fallback("the hosted service", address, hosted_client, allowed=True, private=hosted.private)
-        completions = Completions(Engine("the language model", endpoint, client), fallback)
+        own = Engine("the language model", endpoint, client, family=self._family, priorities=self._priorities)
+        completions = Completions(own, fallback)
         self._stack.callback(completions.close)
         return completions
 

@@ -31,6 +31,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from pipeline.vllm_arguments import Engine
+
 FILE_NAME = "passfel.toml"
 _PREFIX = "PASSFEL_"
 _DELIMITER = "__"
@@ -225,6 +227,7 @@ class Settings(BaseSettings):
     speaking: Speaking = Speaking()
     language: Language = Language()
     fallback: Fallback = Fallback()
+    engine: Engine = Engine()
     household: Household = Household()
 
     @classmethod

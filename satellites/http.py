@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 
 import satellites.browser.door
 import satellites.chat.door
+import satellites.engine_routes
 import satellites.realtime.door
 from pipeline.settings import Settings, is_loopback
 from satellites.access import Access
@@ -45,7 +46,11 @@ class Latency(Protocol):
 
 
 class Assistant(
-    satellites.realtime.door.Assistant, satellites.browser.door.Assistant, satellites.chat.door.Assistant, Protocol
+    satellites.realtime.door.Assistant,
+    satellites.browser.door.Assistant,
+    satellites.chat.door.Assistant,
+    satellites.engine_routes.Assistant,
+    Protocol,
 ):
     """What this application and its doors need of the assistant. Entering it loads and warms its engines."""
 
@@ -79,6 +84,7 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
     satellites.browser.door.mount,
     satellites.chat.door.mount,
     satellites.realtime.door.mount,
+    satellites.engine_routes.mount,
 )
 """Every door of this application."""
 
