@@ -5,83 +5,115 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.intents import LocalIntents, Match
-from tools.outcomes import Outcome, Status
+from pipeline.intents import LONGEST, LocalIntents, Match
 
 ENGLISH = LocalIntents("en")
-GERMAN, FRENCH, SPANISH = LocalIntents("de"), LocalIntents("fr"), LocalIntents("es")
 
 TOOLS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
     "get_time": [
-        ("What time is it?", {}), ("what time is it right now", {}), ("What's the time?", {}),
+        ("What time is it?", {}), ("what time is it right now", {}), ("What's the time?", {}), ("Time, please.", {}),
         ("Can you tell me the time, please?", {}), ("Hey Passfel, what time is it?", {}), ("Do you have the time?", {}),
-        ("Okay, what's the current time?", {}), ("What time is it in Tokyo?", {"place": "tokyo"}),
-        ("What's the time in New York?", {"place": "new york"}), ("Um, what time is it now?", {}),
+        ("Okay, what's the current time?", {}), ("Um, what time is it now?", {}), ("What time is it, Passfel?", {}),
+        ("Could you please tell me what time it is?", {}), ("Do you know what time it is?", {}), ("So, what’s the time?", {}),
+        ("What time is it in Tokyo?", {"place": "Tokyo"}), ("What's the time in New York?", {"place": "New York"}),
+        ("What's the local time in London right now?", {"place": "London"}),
     ],
     "get_date": [
-        ("What day is it?", {"day": "today"}), ("What's today's date?", {"day": "today"}),
-        ("What is the date?", {"day": "today"}), ("What day is it tomorrow?", {"day": "tomorrow"}),
+        ("What day is it?", {"day": "today"}), ("What's today's date?", {"day": "today"}), ("What's the date?", {"day": "today"}),
+        ("What is the date?", {"day": "today"}), ("What day is it tomorrow?", {"day": "tomorrow"}), ("Which day is it today?", {"day": "today"}),
         ("What day was it yesterday?", {"day": "yesterday"}), ("What's the date tomorrow?", {"day": "tomorrow"}),
-        ("Which day is it today?", {"day": "today"}),
+        ("What day is tomorrow?", {"day": "tomorrow"}), ("Tell me what day it is.", {"day": "today"}), ("What day of the week is it?", {"day": "today"}),
+        ("What year is it?", {"day": "today"}), ("Can you tell me today's date?", {"day": "today"}), ("What date was it yesterday?", {"day": "yesterday"}),
     ],
     "set_timer": [
-        ("Set a timer for 10 minutes.", {"minutes": 10}), ("Set a ten minute timer.", {"minutes": 10}),
-        ("Start a timer for thirty seconds", {"seconds": 30}), ("Set a timer for 1 hour", {"hours": 1}),
-        ("Set a timer for 1 hour and 20 minutes, please.", {"hours": 1, "minutes": 20}),
-        ("Could you set a timer for five minutes?", {"minutes": 5}), ("Set a 5-minute timer", {"minutes": 5}),
-        ("Set a pasta timer for 8 minutes", {"name": "pasta", "minutes": 8}),
-        ("Set a timer for half an hour", {"minutes": 30}), ("Set a timer for 5 seconds.", {"seconds": 5}),
-        ("10 minute timer", {"minutes": 10}), ("Timer for 3 minutes", {"minutes": 3}),
-        ("Create an egg timer for 7 minutes", {"name": "egg", "minutes": 7}),
-        ("Set a 10 minute timer for the bread", {"name": "bread", "minutes": 10}),
+        ("Set a timer for 10 minutes.", {"minutes": 10}), ("Set a ten minute timer.", {"minutes": 10}), ("five minute timer", {"minutes": 5}),
+        ("Start a timer for thirty seconds", {"seconds": 30}), ("Set a timer for 1 hour", {"hours": 1}), ("Set a timer for an hour.", {"hours": 1}),
+        ("Set a timer for 1 hour and 20 minutes, please.", {"hours": 1, "minutes": 20}), ("Set a timer for a minute", {"minutes": 1}),
+        ("Could you set a timer for five minutes?", {"minutes": 5}), ("Set a 5-minute timer", {"minutes": 5}), ("Timer, 10 minutes.", {"minutes": 10}),
+        ("Set a timer for half an hour", {"minutes": 30}), ("Set a timer for 5 seconds.", {"seconds": 5}), ("Timer for 3 minutes", {"minutes": 3}),
+        ("Set a timer for an hour and a half", {"hours": 1, "minutes": 30}), ("Set a timer for two and a half minutes", {"minutes": 2, "seconds": 30}),
+        ("Set a timer for one and a half hours", {"hours": 1, "minutes": 30}), ("Set a timer for 3 minutes and 30 seconds", {"minutes": 3, "seconds": 30}),
+        ("Set a timer for a quarter of an hour", {"minutes": 15}), ("Set a timer for 90 minutes", {"minutes": 90}), ("Set a 120 second timer", {"seconds": 120}),
+        ("Passfel, start a 20 minute countdown", {"minutes": 20}), ("Count down from 30 seconds", {"seconds": 30}), ("Set timer to 15 minutes", {"minutes": 15}),
+        ("I'd like you to set a timer for 25 minutes", {"minutes": 25}), ("Set another timer for 4 minutes", {"minutes": 4}), ("Wake me up in twenty minutes", {"minutes": 20}),
+        ("Let me know in ten minutes", {"minutes": 10}), ("Set an alarm for twenty minutes", {"minutes": 20}), ("Set a timer for a couple of minutes", {"minutes": 2}),
+        ("Set a pasta timer for 8 minutes", {"name": "pasta", "minutes": 8}), ("Create an egg timer for 7 minutes", {"name": "egg", "minutes": 7}),
+        ("Set a 10 minute timer for the bread", {"name": "bread", "minutes": 10}), ("Start a timer called laundry for 40 minutes", {"name": "laundry", "minutes": 40}),
+        ("Set a timer for 12 minutes for the rice", {"name": "rice", "minutes": 12}), ("Set a 5 minute tea timer", {"name": "tea", "minutes": 5}),
+        ("Set a timer for the pizza for fifteen minutes", {"name": "pizza", "minutes": 15}),
     ],
     "cancel_timer": [
-        ("Cancel the timer.", {}), ("Stop the timer", {}), ("Cancel the pasta timer", {"name": "pasta"}),
-        ("Cancel my 10 minute timer", {"minutes": 10}), ("Cancel all timers", {"all_of_them": True}),
-        ("Turn off the alarm.", {"kind": "alarm"}), ("Cancel my alarm", {"kind": "alarm"}),
+        ("Cancel the timer.", {}), ("Stop the timer", {}), ("Cancel the pasta timer", {"name": "pasta"}), ("Turn off the timer, please", {}),
+        ("Cancel my 10 minute timer", {"minutes": 10}), ("Cancel all timers", {"all_of_them": True}), ("Stop all the timers", {"all_of_them": True}),
+        ("Turn off the alarm.", {"kind": "alarm"}), ("Cancel my alarm", {"kind": "alarm"}), ("Delete the reminder", {"kind": "reminder"}),
+        ("Can you stop the egg timer please?", {"name": "egg"}), ("Never mind the timer", {}), ("Cancel all alarms", {"kind": "alarm", "all_of_them": True}),
     ],
     "timer_status": [
-        ("How much time is left?", {}), ("How long is left on the timer?", {}), ("How long is left?", {}),
-        ("How long is left on the pasta timer?", {"name": "pasta"}), ("Check my timers", {}),
-        ("When does the timer end?", {}),
+        ("How much time is left?", {}), ("How long is left on the timer?", {}), ("How long is left?", {}), ("How much longer?", {}),
+        ("How long is left on the pasta timer?", {"name": "pasta"}), ("Check my timers", {}), ("When does the timer end?", {}),
+        ("How much time is left on my timer?", {}), ("How many minutes are left?", {}), ("How long do I have left?", {}), ("Is the timer still running?", {}),
+        ("What's left on the egg timer?", {"name": "egg"}), ("What alarms do I have?", {"kind": "alarm"}), ("When is my alarm?", {"kind": "alarm"}),
+        ("What are my reminders?", {"kind": "reminder"}), ("When will the rice timer be done?", {"name": "rice"}),
     ],
     "change_timer": [
-        ("Add 5 minutes to the timer", {"minutes": 5}), ("Add 30 seconds to my timer", {"seconds": 30}),
-        ("Take 2 minutes off the timer", {"minutes": -2}),
+        ("Add 5 minutes to the timer", {"minutes": 5}), ("Add 30 seconds to my timer", {"seconds": 30}), ("Take 2 minutes off the timer", {"minutes": -2}),
+        ("Add five minutes.", {"minutes": 5}), ("Five more minutes, please.", {"minutes": 5}), ("Extend the timer by ten minutes", {"minutes": 10}),
+        ("Make the timer two minutes longer", {"minutes": 2}), ("Add a minute to the pasta timer", {"name": "pasta", "minutes": 1}),
+        ("Shorten the timer by 1 minute", {"minutes": -1}), ("Remove 5 minutes from the egg timer", {"name": "egg", "minutes": -5}), ("Give me another 10 minutes", {"minutes": 10}),
     ],
     "set_alarm": [
-        ("Wake me up at 7.", {"time": "7"}), ("Set an alarm for 7:30 a.m.", {"time": "7:30 am"}),
-        ("Set an alarm for half past six", {"time": "half past six"}), ("Wake me at quarter to eight", {"time": "quarter to eight"}),
+        ("Wake me up at 7.", {"time": "7"}), ("Set an alarm for 7:30 a.m.", {"time": "7:30 am"}), ("Set an alarm for half past six", {"time": "6:30"}),
+        ("Wake me at quarter to eight", {"time": "quarter to 8"}), ("Set an alarm for seven in the morning", {"time": "7 am"}), ("Set my alarm for six thirty", {"time": "6:30"}),
+        ("Set an alarm for noon", {"time": "12:00"}), ("Wake me up at 6 o'clock, please", {"time": "6"}), ("Set an alarm at 9 pm", {"time": "9 pm"}),
+        ("Can you wake me up at quarter past five?", {"time": "5:15"}), ("Set an alarm for 730.", {"time": "7:30"}),
     ],
     "set_reminder": [
-        ("Remind me to call the plumber at 6 pm", {"text": "call the plumber", "time": "6 pm"}),
-        ("Remind me in 20 minutes to check the oven.", {"text": "check the oven", "minutes": 20}),
-        ("Remind me to take out the bins in ten minutes", {"text": "take out the bins", "minutes": 10}),
+        ("Remind me to call the plumber at 6 pm", {"text": "call the plumber", "time": "6 pm"}), ("Remind me in 20 minutes to check the oven.", {"text": "check the oven", "minutes": 20}),
+        ("Remind me to take out the bins in ten minutes", {"text": "take out the bins", "minutes": 10}), ("Remind me to call Mum in an hour", {"text": "call Mum", "minutes": 60}),
+        ("Remind me to look at the roast at 5", {"text": "look at the roast", "time": "5"}), ("Set a reminder to water the plants at 8 in the evening", {"text": "water the plants", "time": "8 pm"}),
+        ("At half past three remind me to pick up Anna", {"text": "pick up Anna", "time": "3:30"}), ("In half an hour, remind me to turn off the oven", {"text": "turn off the oven", "minutes": 30}),
     ],
     "add_to_list": [
-        ("Add milk to the shopping list.", {"item": "milk"}), ("Put eggs on my shopping list", {"item": "eggs"}),
-        ("Can you add olive oil to the list, please?", {"item": "olive oil"}),
-        ("Please put two bottles of water on the shopping list", {"item": "two bottles of water"}),
+        ("Add milk to the shopping list.", {"item": "milk", "list_name": "shopping"}), ("Put eggs on my list", {"item": "eggs"}),
+        ("Can you add olive oil to the list, please?", {"item": "olive oil"}), ("Add call the bank to my to-do list", {"item": "call the bank", "list_name": "to-do"}),
+        ("Please put two bottles of water on the shopping list", {"item": "two bottles of water", "list_name": "shopping"}),
+        ("Add Nutella to the grocery list", {"item": "Nutella", "list_name": "shopping"}), ("Put sunscreen on the packing list", {"item": "sunscreen", "list_name": "packing"}),
+        ("Add mac and cheese to the shopping list", {"item": "mac and cheese", "list_name": "shopping"}), ("Write toothpaste on the list", {"item": "toothpaste"}),
     ],
-    "remove_from_list": [("Take milk off the shopping list", {"item": "milk"}), ("Remove eggs from the list", {"item": "eggs"})],
-    "read_list": [("What's on my shopping list?", {}), ("Read me the shopping list", {}), ("What do we need to buy?", {})],
-    "clear_list": [("Clear the shopping list", {}), ("Empty my shopping list.", {}), ("Delete everything on the list", {})],
+    "remove_from_list": [
+        ("Take milk off the shopping list", {"item": "milk", "list_name": "shopping"}), ("Remove eggs from the list", {"item": "eggs"}),
+        ("Cross bread off my shopping list", {"item": "bread", "list_name": "shopping"}), ("Delete butter from my list, please", {"item": "butter"}),
+    ],
+    "read_list": [
+        ("What's on my shopping list?", {"list_name": "shopping"}), ("Read me the shopping list", {"list_name": "shopping"}), ("What do we need to buy?", {}),
+        ("What is on the to-do list?", {"list_name": "to-do"}), ("Is there anything on the list?", {}), ("Can you read me my list?", {}),
+    ],
+    "clear_list": [
+        ("Clear the shopping list", {"list_name": "shopping"}), ("Empty my shopping list.", {"list_name": "shopping"}), ("Delete everything on the list", {}),
+    ],
     "calculate": [
-        ("What is 12 times 9?", {"expression": "12 times 9"}), ("What's 15% of 80?", {"expression": "15% of 80"}),
-        ("How much is 3 plus 4?", {"expression": "3 plus 4"}), ("Calculate 17*23", {"expression": "17*23"}),
-        ("What is the square root of 16?", {"expression": "the square root of 16"}),
-        ("What's 100 divided by 8?", {"expression": "100 divided by 8"}), ("what is 1,000 minus 1", {"expression": "1,000 minus 1"}),
+        ("What is 12 times 9?", {"expression": "12 * 9"}), ("What's 15% of 80?", {"expression": "15% of 80"}), ("What is twelve times nine?", {"expression": "12 * 9"}),
+        ("How much is 3 plus 4?", {"expression": "3 + 4"}), ("Calculate 17*23", {"expression": "17*23"}), ("7 times 8", {"expression": "7 * 8"}),
+        ("What is the square root of 16?", {"expression": "sqrt 16"}), ("What's 100 divided by 8?", {"expression": "100 / 8"}), ("Multiply 6 by 7", {"expression": "6 * 7"}),
+        ("what is 1,000 minus 1", {"expression": "1000 - 1"}), ("What is fifteen percent of eighty?", {"expression": "15 % of 80"}), ("What's 5 squared?", {"expression": "5 ^ 2"}),
+        ("What's two plus two?", {"expression": "2 + 2"}), ("How much is 3.5 times 4?", {"expression": "3.5 * 4"}), ("What's one hundred and five minus twenty-five?", {"expression": "105 - 25"}),
+        ("What is half of 90?", {"expression": "0.5 * 90"}), ("2 to the power of 10", {"expression": "2 ^ 10"}), ("What's 3 x 4?", {"expression": "3 x 4"}),
     ],
 }  # fmt: skip
 CONVERSATION = {
-    "Repeat": ["Repeat that.", "Can you say that again?", "What did you say?", "Come again?"],
-    "StopTalking": ["Stop.", "Never mind.", "Be quiet.", "That's enough.", "Cancel."],
-    "Louder": ["Louder.", "Turn it up.", "Speak up", "Turn up the volume, please."],
-    "Quieter": ["Quieter please", "Turn it down.", "You're too loud.", "Turn the volume down"],
-    "SetVolume": ["Set the volume to 30 percent.", "Volume 50%", "Turn the volume up to 80"],
-    "NoHome": ["Turn on the lamp.", "Turn off all the lights", "Switch the kitchen light on", "Set the thermostat to 20 degrees"],
-    "NoWeather": ["What's the weather like?", "Will it rain tomorrow?", "How's the weather today?", "Do I need an umbrella?"],
-    "NoMusic": ["Play some music.", "Next song"],
+    "Repeat": ["Repeat that.", "Can you say that again?", "What did you say?", "Come again?", "I didn't catch that.", "Say that again, please.", "One more time."],
+    "StopTalking": ["Stop.", "Never mind.", "Be quiet.", "That's enough.", "Cancel.", "Stop talking.", "Okay, stop.", "Forget it.", "Stop! Stop! Stop!"],
+    "Louder": ["Louder.", "Turn it up.", "Speak up", "Turn up the volume, please.", "A bit louder please.", "I can't hear you.", "Can you speak louder?"],
+    "Quieter": ["Quieter please", "Turn it down.", "You're too loud.", "Turn the volume down", "Not so loud!", "Could you be a little quieter?"],
+    "SetVolume": ["Set the volume to 30 percent.", "Volume 50%", "Turn the volume up to 80", "Set the volume to 3 out of 10", "Full volume"],
+    "NoHome": [
+        "Turn on the lamp.", "Turn off all the lights", "Switch the kitchen light on", "Set the thermostat to 20 degrees", "Lights off.", "Turn on the TV",
+        "Turn off the lights in the living room", "Dim the bedroom lights", "Close the blinds", "Lock the front door", "Is the front door locked?", "Start the vacuum",
+        "Set the bedroom light to 40 percent", "Open the garage door, please", "Turn the heating up", "Can you turn the fan off?",
+    ],
+    "NoWeather": ["What's the weather like?", "Will it rain tomorrow?", "How's the weather today?", "Do I need an umbrella?", "Is it cold outside?", "What's the forecast for tomorrow?", "What's the weather in Paris?"],
+    "NoMusic": ["Play some music.", "Next song", "Pause the music", "Play some jazz", "Skip this song"],
+    "NoPause": ["Pause the timer.", "Resume the pasta timer"],
     "WhoAreYou": ["Who are you?", "What's your name?"],
     "WhatCanYouDo": ["What can you do?", "Help."],
 }  # fmt: skip
@@ -94,24 +126,37 @@ FOR_THE_MODEL = [
     "Set the table for four people", "What does it mean to turn on a light?", "How long is the Nile?", "Remind me who wrote Hamlet",
     "What's the time complexity of quicksort?", "Do you like music?", "Stop and think about the meaning of life", "", "?", "...",
     "Give me a 20-ounce dark roast coffee", "What day was the moon landing?", "My lamp is broken", "The timer is annoying me",
-    "How do I set a timer on my oven?", "Could you explain photosynthesis?", "What is the capital of France?",
+    "How do I set a timer on my oven?", "Could you explain photosynthesis?", "What is the capital of France?", "Please.", "Hey Passfel.",
     "When I say stop, what do you do?", "Is the volume of a sphere four thirds pi r cubed?", "Volume 2 of the book is missing",
+    "I turned on the light and saw a ghost", "The lights in Paris are beautiful", "Who invented the light bulb?", "Why do people turn off the lights when they leave?",
+    "What is the speed of light?", "Should I turn on the light when I read?", "How much does a smart light cost?", "What happened on 9/11?", "What is 9/11?", "What's 24/7?",
+    "I set a timer for five minutes yesterday", "What would happen if you set a timer for ten years?", "How long is a piece of string?", "How much longer will the war last?",
+    "Is five more than three?", "I need five more minutes to think about what you said", "I will be home in 5 minutes", "See you in ten minutes",
+    "What is on the other side of the moon?", "Add some humour to the poem", "Add a paragraph about dogs to the end", "Put yourself in my shoes",
+    "What did you say about the Romans?", "Can you repeat the first line of the poem?", "Stop me if you have heard this one", "Tell me about the weather in the eighteenth century",
+    "Will it rain in the film?", "What's the weather like on Jupiter's moons?", "What is a good time to visit Japan?", "What time does the sun rise on Mars?",
+    "Play a game with me", "Who plays the next song in the musical?", "Wake me up before you go-go is a great song", "Wake me up at the break of dawn",
+    "Tomorrow is another day", "What day is Christmas on?", "What is the next date of a solar eclipse?", "How many timers does a kitchen need?",
+    "Two plus two is what the teacher asked me yesterday", "Multiply the loaves and the fishes", "I am too loud and nobody likes me", "Remind me to call Mum tomorrow at 9",
+    "Set a timer for ten minutes if it rains", "What is the shopping list of a vegan?", "Write a shopping list for a birthday party", "Clear my mind", "The light.", "Next.", "Pause.", "5.",
 ]  # fmt: skip
+
+
+def _called(text: str) -> list[tuple[str | None, dict[str, Any]]]:
+    return [(match.tool, dict(match.arguments)) for match in ENGLISH.match_all(text)]
 
 
 @pytest.mark.parametrize(
     ("text", "tool", "arguments"), [(text, tool, expected) for tool, cases in TOOLS.items() for text, expected in cases]
 )
 def test_a_plain_command_becomes_a_call(text: str, tool: str, arguments: dict[str, Any]) -> None:
-    matches = ENGLISH.match_all(text)
-    assert [match.tool for match in matches] == [tool]
-    assert dict(matches[0].arguments) == arguments
+    assert _called(text) == [(tool, arguments)]
 
 
 @pytest.mark.parametrize(
     ("text", "intent"), [(text, intent) for intent, texts in CONVERSATION.items() for text in texts]
 )
-def test_what_the_conversation_does_itself_is_recognized(text: str, intent: str) -> None:
+def test_what_needs_no_tool_is_recognized(text: str, intent: str) -> None:
     assert [(match.intent, match.tool) for match in ENGLISH.match_all(text)] == [(intent, None)]
 
 
@@ -120,49 +165,65 @@ def test_everything_else_is_for_the_model(text: str) -> None:
     assert ENGLISH.match_all(text) == []
 
 
-def test_two_commands_at_once_are_both_recognized() -> None:
+def test_two_commands_are_both_recognized_in_their_order() -> None:
     matches = ENGLISH.match_all("Turn off the lights and set a timer for ten minutes.")
     assert [match.intent for match in matches] == ["NoHome", "HassStartTimer"]
-    assert ENGLISH.match_all("Set a timer for ten minutes and tell me a joke") == []
+    matches = ENGLISH.match_all("Set a timer for 1 hour and 5 minutes, and add milk to the shopping list.")
+    assert [match.tool for match in matches] == ["set_timer", "add_to_list"]
+    matches = ENGLISH.match_all("What time is it? And set a timer for five minutes, then turn it up.")
+    assert [match.intent for match in matches] == ["HassGetCurrentTime", "HassStartTimer", "Louder"]
 
 
 @pytest.mark.parametrize(
-    ("intents", "text", "tool", "arguments"),
+    "text",
     [
-        (GERMAN, "Wie spät ist es?", "get_time", {}), (GERMAN, "Stelle einen Timer auf 10 Minuten.", "set_timer", {"minutes": 10}),
-        (GERMAN, "Setze Milch auf die Einkaufsliste", "add_to_list", {"item": "milch"}),
-        (FRENCH, "Quelle heure est-il ?", "get_time", {}), (FRENCH, "Annule le minuteur", "cancel_timer", {}),
-        (SPANISH, "¿Qué hora es?", "get_time", {}), (SPANISH, "Cancela el temporizador", "cancel_timer", {}),
+        "Set a timer for ten minutes and tell me a joke",
+        "Tell me a joke and set a timer for ten minutes",
+        "What time is it and why is it so late?",
+        "Stop and set a timer and what time is it and turn it up and louder and stop",
     ],
-)  # fmt: skip
-def test_home_assistants_templates_cover_other_languages(
-    intents: LocalIntents, text: str, tool: str, arguments: dict[str, Any]
-) -> None:
-    matches = intents.match_all(text)
-    assert [match.tool for match in matches] == [tool]
-    assert dict(matches[0].arguments) == arguments
+)
+def test_a_command_beside_something_else_is_for_the_model(text: str) -> None:
+    assert ENGLISH.match_all(text) == []
 
 
-@pytest.mark.parametrize(("intents", "said"), [(GERMAN, "Es ist 14:05"), (FRENCH, "Il est 14:05")])
-def test_another_language_is_answered_in_it(intents: LocalIntents, said: str) -> None:
-    outcome = Outcome("", "get_time", {}, Status.DONE, "It's 2:05 PM.", {"time": "14:05"})
-    assert intents.say(Match("HassGetCurrentTime", tool="get_time"), outcome) == said
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("Add milk, eggs and bread to the shopping list", ["milk", "eggs", "bread"]),
+        ("Put salt and olive oil on my list", ["salt", "olive oil"]),
+        ("Take apples, pears, and plums off the shopping list.", ["apples", "pears", "plums"]),
+    ],
+)
+def test_several_items_are_several_calls(text: str, items: list[str]) -> None:
+    assert [match.arguments["item"] for match in ENGLISH.match_all(text)] == items
 
 
-def test_timers_are_told_in_another_language() -> None:
-    timer = {"id": "1", "kind": "timer", "name": "", "due": 0, "seconds": 600, "device": "kitchen", "left": 300}
-    outcome = Outcome("", "timer_status", {}, Status.DONE, "", {"timers": [timer]})
-    said = GERMAN.say(Match("HassTimerStatus", tool="timer_status"), outcome)
-    assert said is not None
-    assert "5 Minuten" in said
+def test_the_volume_is_understood_as_a_percentage() -> None:
+    levels = {
+        "Set the volume to thirty percent": 30, "Volume 50%": 50, "Set the volume to 3 out of 10": 30, "Full volume": 100,
+    }  # fmt: skip
+    assert {text: ENGLISH.match_all(text)[0].slots["percent"] for text in levels} == levels
+
+
+def test_a_long_text_is_for_the_model_however_it_begins() -> None:
+    command = "Set a timer for ten minutes"
+    assert ENGLISH.match_all(command + " " * (LONGEST - len(command)))
+    assert ENGLISH.match_all(command + " " * (LONGEST - len(command) + 1)) == []
 
 
 def test_a_language_without_templates_leaves_everything_to_the_model() -> None:
-    assert LocalIntents("tlh").match_all("What time is it?") == []
+    nobody = LocalIntents("tlh")
+    assert nobody.match_all("What time is it?") == []
+    assert nobody.say(Match("HassGetCurrentTime"), None) is None
+
+
+WORDS = "set a timer for ten minutes and half an hour 5 pasta the remind me to at in add milk , list take off . turn on what's by stop 12 times"
 
 
 @settings(deadline=None)
-@given(st.text(max_size=400))
+@given(st.one_of(st.text(max_size=400), st.lists(st.sampled_from(WORDS.split()), max_size=40).map(" ".join)))
 def test_no_words_break_it(text: str) -> None:
-    for intents in (ENGLISH, GERMAN):
-        intents.match_all(text)
+    for match in ENGLISH.match_all(text):
+        assert match.intent
+        assert match.tool is None or match.arguments is not None
