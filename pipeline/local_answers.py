@@ -103,7 +103,7 @@ class LocalAnswers:
             outcome = await self._executor.call(match.tool, match.arguments, self._context(), allowed=self._allowed)
             if outcome.status is Status.INVALID:
                 return None
-            return self._intents.say(match, outcome) if outcome.status is Status.DONE else outcome.say
+            return self._intents.say(match, outcome)
         if match.intent == "Repeat" and (answer := _last_answer(messages)):
             return answer
         if match.intent in VOLUME:

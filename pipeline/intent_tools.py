@@ -1,0 +1,106 @@
+"""Which tool carries out a command, and with which arguments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipeline.phrases import Phrases
+from tools.clock import zone_of
+from tools.tool import Failed
+
+TOOLS: Final[Mapping[str, str]] = {
+    "HassStartTimer": "set_timer", "HassCancelTimer": "cancel_timer", "HassCancelAllTimers": "cancel_timer",
+    "HassTimerStatus": "timer_status", "HassIncreaseTimer": "change_timer", "HassDecreaseTimer": "change_timer",
+    "HassGetCurrentTime": "get_time", "HassGetCurrentDate": "get_date", "HassShoppingListAddItem": "add_to_list",
+    "HassShoppingListCompleteItem": "remove_from_list", "ReadList": "read_list", "ClearList": "clear_list",
+    "SetAlarm": "set_alarm", "SetReminder": "set_reminder", "Sum": "calculate",
+}  # fmt: skip
+"""The tool of an intent, which is Home Assistant's or, where it has none, our own."""
+
+CONVERSATION: Final[Mapping[str, str]] = {"HassNevermind": "StopTalking", "HassSetVolume": "SetVolume"}
+"""Intents of Home Assistant that the conversation carries out itself, and what we call them."""
+
+DECLINED: Final[Mapping[str, str]] = {
+    "HassTurnOn": "NoHome", "HassTurnOff": "NoHome", "HassLightSet": "NoHome", "HassFanSetSpeed": "NoHome",
+    "HassSetPosition": "NoHome", "HassClimateSetTemperature": "NoHome", "HassClimateGetTemperature": "NoHome",
+    "HassVacuumStart": "NoHome", "HassVacuumReturnToBase": "NoHome", "HassVacuumCleanArea": "NoHome",
+    "HassLawnMowerStartMowing": "NoHome", "HassLawnMowerDock": "NoHome", "HassGetWeather": "NoWeather",
+    "HassPauseTimer": "NoPause", "HassUnpauseTimer": "NoPause",
+}  # fmt: skip
+"""What nobody carries out yet, and what is said about it."""
+
+RELATIVE_VOLUME: Final = "HassSetVolumeRelative"
+_RENAMED: Final = {
+    "start_hours": "hours", "start_minutes": "minutes", "start_seconds": "seconds", "at": "time", "what": "item",
+}  # fmt: skip
+_TAKEN: Final[Mapping[str, frozenset[str]]] = {
+    "set_timer": frozenset({"hours", "minutes", "seconds", "name"}),
+    "cancel_timer": frozenset({"hours", "minutes", "seconds", "name", "kind", "all_of_them"}),
+    "timer_status": frozenset({"name", "kind"}),
+    "change_timer": frozenset({"hours", "minutes", "seconds", "name"}),
+    "get_time": frozenset({"place"}),
+    "get_date": frozenset({"day"}),
+}
+"""What a tool can be told; Home Assistant's templates know more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is to be done: by a tool, or by the conversation where that is None."""
+
+    intent: str
+    tool: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def calls(intent: str, slots: Mapping[str, Any], phrases: Phrases) -> list[Call]:
+    """What an intent comes to; several calls for several items, and none where its slots make no sense."""
+    if "place" in slots and not _exists(slots["place"]):
+        return []
+    if intent in DECLINED:
+        return [Call(DECLINED[intent])]
+    if intent == RELATIVE_VOLUME:
+        step = str(slots.get("volume_step", ""))
+        return [Call("Quieter" if step == "down" or step.startswith("-") else "Louder")]
+    if intent not in TOOLS:
+        level = slots.get("volume_level")
+        return [Call(CONVERSATION.get(intent, intent), None, {} if level is None else {"percent": level})]
+    tool = TOOLS[intent]
+    arguments = {_RENAMED.get(name, name): value for name, value in slots.items()}
+    if "time" in arguments:
+        time = phrases.time_of_day(arguments.pop("time"))
+        if time is None:
+            return []
+        arguments["time"] = time
+    return [Call(intent, tool, each) for each in _arguments(intent, tool, arguments, phrases)]
+
+
+def _arguments(intent: str, tool: str, said: dict[str, Any], phrases: Phrases) -> list[dict[str, Any]]:
+    if tool in ("add_to_list", "remove_from_list"):
+        return [said | {"item": item} for item in phrases.items(said["item"])]
+    if tool == "set_reminder":
+        return _reminders(said)
+    if tool in _TAKEN and not said.keys() <= _TAKEN[tool]:
+        return []
+    if intent == "HassDecreaseTimer":
+        return [{name: value if name == "name" else -float(value) for name, value in said.items()}]
+    return [said | {"all_of_them": True} if intent == "HassCancelAllTimers" else said]
+
+
+def _reminders(said: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tool counts in minutes."""
+    text, time = said["item"], said.get("time")
+    if time is not None:
+        return [{"text": text, "time": time}]
+    lengths = (
+        float(said.get(unit, 0)) * minutes for unit, minutes in (("hours", 60), ("minutes", 1), ("seconds", 1 / 60))
+    )
+    return [{"text": text, "minutes": sum(lengths)}]
+
+
+def _exists(place: str) -> bool:
+    try:
+        zone_of(place)
+    except Failed:
+        return False
+    return True

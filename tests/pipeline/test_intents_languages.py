@@ -1,0 +1,123 @@
+"""Commands and answers in German, French, Spanish, and in languages that only Home Assistant's templates cover."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pipeline.intents import LocalIntents
+
+LANGUAGES = {language: LocalIntents(language) for language in ("de", "fr", "es", "nl")}
+
+TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
+    "de": [
+        ("Wie spät ist es?", "get_time", {}), ("Wie viel Uhr ist es?", "get_time", {}), ("Kannst du mir bitte sagen, wie spät es ist?", "get_time", {}),
+        ("Welcher Tag ist heute?", "get_date", {"day": "today"}), ("Welcher Tag ist morgen?", "get_date", {"day": "tomorrow"}), ("Der Wievielte ist heute?", "get_date", {"day": "today"}),
+        ("Stelle einen Timer auf 10 Minuten.", "set_timer", {"minutes": 10}), ("Stell bitte einen Timer auf zehn Minuten", "set_timer", {"minutes": 10}),
+        ("Kannst du einen Timer auf 5 Minuten stellen?", "set_timer", {"minutes": 5}), ("Weck mich in zwanzig Minuten", "set_timer", {"minutes": 20}),
+        ("Stoppe den Timer", "cancel_timer", {}), ("Lösche alle Timer", "cancel_timer", {"all_of_them": True}), ("Schalte den Wecker aus.", "cancel_timer", {"kind": "alarm"}),
+        ("Wie lange läuft der Timer noch?", "timer_status", {}), ("Wie lange noch?", "timer_status", {}), ("Noch fünf Minuten!", "change_timer", {"minutes": 5}),
+        ("Verlängere den Timer um 5 Minuten", "change_timer", {"minutes": 5}), ("Verkürze den Timer um 2 Minuten", "change_timer", {"minutes": -2}),
+        ("Weck mich um halb sieben", "set_alarm", {"time": "6:30"}), ("Weck mich um 7 Uhr morgens, bitte.", "set_alarm", {"time": "7 am"}),
+        ("Stell den Wecker auf 6 Uhr 30", "set_alarm", {"time": "6:30"}), ("Stell einen Wecker für Viertel nach acht", "set_alarm", {"time": "8:15"}),
+        ("Erinnere mich um 18 Uhr an die Wäsche", "set_reminder", {"text": "die Wäsche", "time": "18"}),
+        ("Setze Milch auf die Einkaufsliste", "add_to_list", {"item": "Milch"}), ("Füge bitte Brot zur Einkaufsliste hinzu.", "add_to_list", {"item": "Brot"}),
+        ("Streiche Milch von der Einkaufsliste", "remove_from_list", {"item": "Milch"}), ("Was steht auf der Einkaufsliste?", "read_list", {}),
+        ("Lösche die Einkaufsliste", "clear_list", {}), ("Was ist 12 mal 9?", "calculate", {"expression": "12 * 9"}),
+        ("Wie viel ist zwölf mal neun?", "calculate", {"expression": "12 * 9"}), ("Was sind 15 Prozent von 80?", "calculate", {"expression": "15 % of 80"}),
+        ("Rechne 3,5 plus 2", "calculate", {"expression": "3.5 + 2"}),
+    ],
+    "fr": [
+        ("Quelle heure est-il ?", "get_time", {}), ("Il est quelle heure ?", "get_time", {}), ("Tu peux me dire l'heure, s'il te plaît ?", "get_time", {}),
+        ("Quel jour sommes-nous ?", "get_date", {"day": "today"}), ("On est quel jour aujourd'hui ?", "get_date", {"day": "today"}), ("Quel jour est-ce demain ?", "get_date", {"day": "tomorrow"}),
+        ("Mets un minuteur de 10 minutes", "set_timer", {"minutes": 10}), ("Lance un minuteur de dix minutes, s'il te plaît.", "set_timer", {"minutes": 10}),
+        ("Minuteur 5 minutes", "set_timer", {"minutes": 5}), ("Mets un minuteur pâtes de 8 minutes", "set_timer", {"name": "pâtes", "minutes": 8}),
+        ("Annule le minuteur", "cancel_timer", {}), ("Arrête le réveil", "cancel_timer", {"kind": "alarm"}), ("Combien de temps reste-t-il ?", "timer_status", {}),
+        ("Il reste combien de temps sur le minuteur ?", "timer_status", {}), ("Ajoute 5 minutes au minuteur", "change_timer", {"minutes": 5}),
+        ("Réveille-moi à 7 heures", "set_alarm", {"time": "7"}), ("Réveille-moi à sept heures et demie", "set_alarm", {"time": "7:30"}), ("Mets un réveil à 6h30", "set_alarm", {"time": "6:30"}),
+        ("Rappelle-moi dans 10 minutes de sortir le gâteau", "set_reminder", {"text": "sortir le gâteau", "minutes": 10}),
+        ("Ajoute du lait à la liste de courses", "add_to_list", {"item": "lait"}), ("Retire le lait de la liste de courses", "remove_from_list", {"item": "lait"}),
+        ("Qu'est-ce qu'il y a sur la liste de courses ?", "read_list", {}), ("Vide la liste de courses", "clear_list", {}),
+        ("Combien font 12 fois 9 ?", "calculate", {"expression": "12 * 9"}), ("Combien font douze fois neuf ?", "calculate", {"expression": "12 * 9"}),
+    ],
+    "es": [
+        ("¿Qué hora es?", "get_time", {}), ("Dime la hora, por favor.", "get_time", {}), ("¿Me puedes decir la hora?", "get_time", {}),
+        ("¿Qué día es hoy?", "get_date", {"day": "today"}), ("¿A qué fecha estamos?", "get_date", {"day": "today"}), ("¿Qué día es mañana?", "get_date", {"day": "tomorrow"}),
+        ("Pon un temporizador de 10 minutos", "set_timer", {"minutes": 10}), ("Pon un temporizador de diez minutos, por favor.", "set_timer", {"minutes": 10}),
+        ("Temporizador de 5 minutos", "set_timer", {"minutes": 5}), ("Avísame en veinte minutos", "set_timer", {"minutes": 20}),
+        ("Cancela el temporizador", "cancel_timer", {}), ("Apaga la alarma", "cancel_timer", {"kind": "alarm"}), ("¿Cuánto tiempo queda?", "timer_status", {}),
+        ("¿Cuánto falta para el temporizador?", "timer_status", {}), ("Añade 5 minutos al temporizador", "change_timer", {"minutes": 5}),
+        ("Despiértame a las 7", "set_alarm", {"time": "7"}), ("Pon una alarma a las siete y media", "set_alarm", {"time": "7:30"}), ("Pon una alarma para las 6:15 de la mañana", "set_alarm", {"time": "6:15 am"}),
+        ("Recuérdame en 10 minutos sacar la basura", "set_reminder", {"text": "sacar la basura", "minutes": 10}),
+        ("Añade leche a la lista de la compra", "add_to_list", {"item": "leche"}), ("Quita leche de la lista de la compra", "remove_from_list", {"item": "leche"}),
+        ("¿Qué hay en la lista de la compra?", "read_list", {}), ("Vacía la lista de la compra", "clear_list", {}),
+        ("¿Cuánto es 12 por 9?", "calculate", {"expression": "12 * 9"}), ("¿Cuánto es doce por nueve?", "calculate", {"expression": "12 * 9"}),
+    ],
+    "nl": [("Hoe laat is het?", "get_time", {}), ("Zet een timer voor 10 minuten", "set_timer", {"minutes": 10})],
+}  # fmt: skip
+CONVERSATION = {
+    "de": {
+        "Repeat": ["Wie bitte?", "Wiederhole das bitte.", "Noch einmal."], "StopTalking": ["Stopp!", "Sei still.", "Vergiss es."], "Louder": ["Lauter bitte.", "Sprich etwas lauter"],
+        "Quieter": ["Leiser.", "Du bist zu laut."], "SetVolume": ["Stell die Lautstärke auf 30 Prozent."], "NoWeather": ["Wie wird das Wetter morgen?", "Regnet es?"], "NoMusic": ["Spiel Musik.", "Nächstes Lied"],
+        "NoHome": ["Mach das Licht an.", "Schalte das Licht im Wohnzimmer aus", "Stell die Heizung auf 21 Grad", "Licht aus!", "Öffne die Haustür", "Kannst du bitte das Licht in der Küche anmachen?"],
+    },
+    "fr": {
+        "Repeat": ["Répète, s'il te plaît.", "Pardon ?"], "StopTalking": ["Stop !", "Tais-toi.", "Laisse tomber."], "Louder": ["Plus fort.", "Monte le son"], "Quieter": ["Moins fort, s'il te plaît", "Baisse le volume"],
+        "SetVolume": ["Mets le volume à 30 %"], "NoWeather": ["Quel temps fait-il ?", "Est-ce qu'il pleut ?"], "NoMusic": ["Mets de la musique"],
+        "NoHome": ["Allume la lumière.", "Éteins la lumière dans la cuisine", "Mets le chauffage à 20 degrés", "Ferme les volets"],
+    },
+    "es": {
+        "Repeat": ["Repite, por favor.", "¿Qué has dicho?"], "StopTalking": ["¡Para!", "Cállate.", "Olvídalo."], "Louder": ["Más alto.", "Sube el volumen"], "Quieter": ["Más bajo, por favor", "Baja el volumen"],
+        "SetVolume": ["Pon el volumen al 30 por ciento"], "NoWeather": ["¿Qué tiempo hace?", "¿Va a llover mañana?"], "NoMusic": ["Pon música"],
+        "NoHome": ["Enciende la luz.", "Apaga las luces del salón", "Pon la calefacción a 20 grados", "Cierra las persianas"],
+    },
+}  # fmt: skip
+FOR_THE_MODEL = {
+    "de": [
+        "Warum ist der Himmel blau?", "Erzähl mir eine Geschichte über einen Timer", "Mach das Licht an, wenn der Held im Roman nach Hause kommt", "Das Licht ist schön", "Wie spät ist es auf dem Mars?",
+        "Was ist Liebe?", "Wie funktioniert eine Einkaufsliste?", "Ich habe gestern einen Timer gestellt", "Wer hat das Licht erfunden?", "Wie wird das Wetter, wenn ich zum Mars fliege?",
+        "Was ist die Hauptstadt von Frankreich?", "Stell dir vor, du wärst ein Timer", "Weck nicht die schlafenden Hunde", "Erinnere mich morgen um neun an den Termin", "Halt mal die Luft an", "Weiter.", "Die Lampe.", "5.",
+    ],
+    "fr": [
+        "Pourquoi le ciel est-il bleu ?", "Raconte-moi une histoire", "Quelle heure est-il dans le roman ?", "La lumière est belle", "Quel temps fait-il si je vais sur Mars ?",
+        "Qui a inventé la lumière ?", "Combien coûte une lampe ?", "Quelle est la capitale de l'Italie ?", "J'ai mis un minuteur hier", "Réveille en moi le poète", "Ajoute un peu d'humour au poème",
+        "Arrête de te plaindre et écris un poème", "Qui est l'auteur de ce livre ?", "Que veut dire minuteur ?", "Parle-moi de la météo au Moyen Âge",
+    ],
+    "es": [
+        "¿Por qué el cielo es azul?", "Cuéntame un cuento", "¿Qué hora es en la novela?", "La luz es bonita", "¿Qué tiempo hace si voy a Marte?", "¿Quién inventó la luz?", "¿Cuánto cuesta una lámpara?",
+        "¿Cuál es la capital de Italia?", "Ayer puse un temporizador", "Pon un ejemplo", "Añade un poco de humor al poema", "¿Para qué sirve un temporizador?", "Para mí es difícil", "¿Qué significa compra?", "Repite conmigo el poema",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "tool", "arguments"),
+    [(language, *case) for language, cases in TOOLS.items() for case in cases],
+)
+def test_a_plain_command_becomes_a_call(language: str, text: str, tool: str, arguments: dict[str, Any]) -> None:
+    calls = [(match.tool, dict(match.arguments)) for match in LANGUAGES[language].match_all(text)]
+    assert calls == [(tool, arguments)]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "intent"),
+    [
+        (language, text, intent)
+        for language, intents in CONVERSATION.items()
+        for intent, texts in intents.items()
+        for text in texts
+    ],
+)
+def test_what_needs_no_tool_is_recognized(language: str, text: str, intent: str) -> None:
+    matches = LANGUAGES[language].match_all(text)
+    assert [(match.intent, match.tool) for match in matches] == [(intent, None)]
+    said = LANGUAGES[language].say(matches[0], None)
+    assert said is not None
+    assert bool(said) is (intent != "StopTalking"), "a stop is answered by silence"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [(language, text) for language, texts in FOR_THE_MODEL.items() for text in texts]
+)
+def test_everything_else_is_for_the_model(language: str, text: str) -> None:
+    assert LANGUAGES[language].match_all(text) == []
