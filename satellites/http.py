@@ -187,9 +187,9 @@ def serve(assistant: Assistant, settings: Settings, *, on_listening: Callable[[l
     )
     server = uvicorn.Server(config)
     with listening:
-        # Before anybody knows that this process is there, and for uvicorn, which raises the signal that stopped it once
-        # more when it is done.
-        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # From before anybody knows that this process is there until uvicorn, which raises the signal that stopped it
+        # once more, is done. An exception out of a handler can be lost; a note cannot.
+        previous = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 on_listening(addresses(settings.host, listening.getsockname()[1]))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ import soundfile
 from loguru import logger
 
 import passfel
+from voice.hypothesis import words_of
 
 ROOT = Path(__file__).resolve().parents[1]
 STARTING = 60.0
@@ -138,11 +140,13 @@ def test_a_file_that_is_no_recording_gets_one_line(here, capsys):
 
 
 def test_what_is_said_can_be_heard_again(here, capsys):
-    assert passfel.main(["say", "Please turn on the light in the kitchen.", "-o", "said.wav"]) == 0
+    said = "Please turn on the light in the kitchen."
+    assert passfel.main(["say", said, "-o", "said.wav"]) == 0
     assert soundfile.info("said.wav").duration > 1
     capsys.readouterr()
     assert passfel.main(["hear", "said.wav"]) == 0
-    assert "turn on the light in the kitchen" in capsys.readouterr().out.lower()
+    # Piper says it a little differently each time, and Whisper may mishear a word of it.
+    assert SequenceMatcher(a=words_of(said), b=words_of(capsys.readouterr().out)).ratio() > 0.8
 
 
 def test_saying_nothing_or_into_nowhere_gets_one_line(here, capsys):
