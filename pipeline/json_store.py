@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from loguru import logger
@@ -18,17 +20,28 @@ class JsonStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writing = asyncio.Lock()
+        self._saves = 0
+        self._written = 0
+        # A thread goes on when its caller is cancelled, so what keeps writers apart is held by the thread.
+        self._writing = Lock()
 
     async def load(self) -> list[dict[str, Any]]:
-        """Read what was saved; nothing where nothing was. A damaged file is set aside, not overwritten."""
+        """Read what was saved; nothing where nothing was. A damaged file is set aside, not overwritten.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
         return await asyncio.to_thread(self._read)
 
     async def save(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Keep these instead. When this returns, they survive a crash; a cancelled save may still take effect."""
-        text = json.dumps([dict(entry) for entry in entries], ensure_ascii=False, indent=1)
-        async with self._writing:
-            await asyncio.to_thread(self._write, text)
+        """Keep these instead. When this returns, they survive a crash; a cancelled save may still take effect.
+
+        Raises:
+            OSError: they could not be written; what was kept before is still there.
+        """
+        text = json.dumps([dict(entry) for entry in entries], ensure_ascii=False, indent=1).encode()
+        self._saves += 1
+        await asyncio.to_thread(self._write, text, self._saves)
 
     def _read(self) -> list[dict[str, Any]]:
         try:
@@ -36,17 +49,22 @@ class JsonStore:
         except FileNotFoundError:
             return []
         except ValidationError:
-            aside = self._path.with_suffix(".damaged")
-            logger.warning(f"{self._path} is damaged and set aside as {aside.name}; what it held is forgotten")
+            aside = self._path.with_name(f"{self._path.stem}.{time.time_ns()}.damaged")
             self._path.replace(aside)
+            logger.warning(f"{self._path} is damaged and set aside as {aside.name}; what it held is forgotten")
             return []
 
-    def _write(self, text: str) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+    def _write(self, text: bytes, number: int) -> None:
+        with self._writing:
+            if number < self._written:
+                return
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new = self._path.with_suffix(".new")
+            new.unlink(missing_ok=True)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+            self._written = number

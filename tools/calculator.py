@@ -1,29 +1,55 @@
-"""Arithmetic, exactly: a language model guesses, this computes."""
+"""Arithmetic, exactly, and units: a language model guesses, this computes."""
 
+import asyncio
 import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
+
+if TYPE_CHECKING:
+    from pint import Unit, UnitRegistry
 
 LONGEST: Final = 200
 MOST_DIGITS: Final = 60
 """Digits of a result; nobody listens to more."""
-SPOKEN_DIGITS: Final = 6
+PLACES: Final = 6
+"""Decimal places of a result."""
+SPOKEN_PLACES: Final = 4
 """Decimal places that are said."""
+SPOKEN_DIGITS: Final = 3
+"""Digits of a converted amount that are said."""
+LARGEST_AMOUNT: Final = 1e15
+"""Beyond this a converted amount is not exact."""
+SMALLEST: Final = Fraction(1, 10**12)
+"""Nobody asks for less, but for nothing."""
+MOST_BITS: Final = 20_000
+"""Bits of an exact power; a longer one would keep everybody waiting."""
+DEEPEST: Final = 40
+"""Brackets and roots in an expression."""
 
 _WORDS: Final = (
     (r"\bto the power of\b", "^"), (r"\bmultiplied by\b|\btimes\b|[x×·](?=\s*[\d(.])", "*"),
     (r"\bdivided by\b|\bover\b|[÷:]", "/"), (r"\bplus\b|\band\b", "+"), (r"\bminus\b|\bless\b|[−–]", "-"),
-    (r"\bpercent of\b|% of\b", "/100*"), (r"\bpercent\b|%", "/100"), (r"\bhalf of\b", "1/2*"),
+    (r"\bpercent of\b|% of\b", "/100*"), (r"\bpercent\b", "%"), (r"\bhalf of\b", "1/2*"),
     (r"\b(the )?square root of\b", "sqrt"), (r"\bsquared\b", "^2"), (r"\bcubed\b", "^3"), (r"\*\*", "^"),
     (r"(?<=\d),(?=\d{3}\b)", ""), (r"\bpi\b|π", str(Fraction(math.pi).limit_denominator(10**12))),
 )  # fmt: skip
 """What is said, and what it means."""
-_TOKEN = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+|sqrt|[-+*/^()])")
+_TOKEN = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+|sqrt|[-+*/^()%])")
+
+_UNIT_NAME = re.compile(r"[a-zµ_]{1,30}(?: ?[/ ] ?[a-zµ_]{1,30}){0,4}", re.IGNORECASE)
+_UNIT_WORDS: Final = {
+    "c": "degree_Celsius", "f": "degree_Fahrenheit", "celsius": "degree_Celsius", "fahrenheit": "degree_Fahrenheit",
+    "centigrade": "degree_Celsius", "k": "kelvin", "kilo": "kilogram", "kilos": "kilogram", "kph": "kilometer_per_hour",
+    "kmh": "kilometer_per_hour", "stick": "US_stick", "sticks": "US_stick",
+}  # fmt: skip
+"""What is said and pint would take for something else, such as farads, kiloseconds and the like."""
+_PLURALS: Final = {"foot": "feet", "inch": "inches", "stone": "stone", "kelvin": "kelvin", "hertz": "hertz"}
 
 
 class Calculator:
@@ -31,7 +57,7 @@ class Calculator:
 
     def tools(self) -> Sequence[Tool]:
         """What can be asked."""
-        return [tool(self.calculate, effect=Effect.READ)]
+        return [tool(self.calculate, effect=Effect.READ), tool(self.convert_units, effect=Effect.READ)]
 
     async def calculate(self, context: Context, expression: str) -> Result:
         """Work out an arithmetic expression exactly.
@@ -40,7 +66,26 @@ class Calculator:
             expression: such as 17 * 23, 15 percent of 80, or the square root of 2.
         """
         value = evaluate(expression)
-        return Result(f"That's {spoken(value)}.", {"value": spoken(value), "expression": expression})
+        said, exact = spoken(value, SPOKEN_PLACES), spoken(value)
+        about = "" if Fraction(said) == value else "about "
+        return Result(f"That's {about}{said}.", {"value": exact, "expression": expression})
+
+    async def convert_units(self, context: Context, value: float, from_unit: str, to_unit: str) -> Result:
+        """Convert an amount to another unit: lengths, weights, volumes, temperatures, speeds and more.
+
+        Args:
+            value: how much.
+            from_unit: its unit, such as miles, cups or degrees Fahrenheit.
+            to_unit: the unit wanted, such as kilometers.
+        """
+        # Loading the units takes a fifth of a second, once.
+        amount, source, target = await asyncio.to_thread(converted, value, from_unit, to_unit)
+        said = _rounded(amount)
+        about = "" if math.isclose(float(said), amount, rel_tol=1e-9) else "about "
+        told = (
+            f"{spoken(Fraction(value))} {_unit_said(source, value)} is {about}{said} {_unit_said(target, float(said))}."
+        )
+        return Result(told, {"value": round(amount, PLACES), "unit": str(target)})
 
 
 def evaluate(expression: str) -> Fraction:
@@ -55,6 +100,8 @@ def evaluate(expression: str) -> Fraction:
     text = expression.lower().strip().rstrip("=?. ")
     for words, sign in _WORDS:
         text = re.sub(words, f" {sign} " if sign else "", text)
+    if text.count("(") + text.count("sqrt") > DEEPEST:
+        raise TryAgain(f"An expression may have {DEEPEST} brackets and roots.")
     tokens, at = [], 0
     while at < len(text.rstrip()):
         match = _TOKEN.match(text, at)
@@ -65,13 +112,94 @@ def evaluate(expression: str) -> Fraction:
     return _Parser(tokens, expression).value()
 
 
-def spoken(value: Fraction) -> str:
-    """A number as it is said: rounded to `SPOKEN_DIGITS` places, without needless zeros."""
+def spoken(value: Fraction, places: int = PLACES) -> str:
+    """A number as it is said: rounded to so many decimal places, or a small one to its first digits.
+
+    Raises:
+        Failed: it is too small to be said, and not zero.
+    """
+    if 0 < abs(value) < SMALLEST:
+        raise Failed("Sorry, that number is too small to say.")
+    if 0 < abs(value) < Fraction(1, 1000):
+        places = 2 - math.floor(math.log10(abs(value)))
     with localcontext() as context:
-        context.prec = MOST_DIGITS + SPOKEN_DIGITS
-        rounded = round(Decimal(value.numerator) / Decimal(value.denominator), SPOKEN_DIGITS)
-    said = f"{rounded:f}".rstrip("0").rstrip(".")
+        context.prec = MOST_DIGITS + places
+        rounded = round(Decimal(value.numerator) / Decimal(value.denominator), places)
+    said = f"{rounded:f}"
+    said = said.rstrip("0").rstrip(".") if "." in said else said
     return "0" if rounded == 0 else said
+
+
+def converted(value: float, from_unit: str, to_unit: str) -> tuple[float, "Unit", "Unit"]:
+    """Convert an amount; the first call loads the units and takes some 200 ms.
+
+    Returns:
+        The amount, and the two units as they were understood.
+
+    Raises:
+        TryAgain: there is no such unit.
+        Failed: one is no measure of what the other measures.
+    """
+    import pint  # noqa: PLC0415 - most conversations never need it
+
+    units = _units()
+    source, target = _unit(units, from_unit), _unit(units, to_unit)
+    if source.dimensionality != target.dimensionality:
+        # Cooks say ounces for fluid ounces.
+        fluid = units.Unit("fluid_ounce")
+        source = fluid if str(source) == "ounce" and target.is_compatible_with(fluid) else source
+        target = fluid if str(target) == "ounce" and source.is_compatible_with(fluid) else target
+    try:
+        amount = float(units.Quantity(value, source).to(target).magnitude)
+    except pint.DimensionalityError:
+        raise Failed(f"Sorry, {from_unit} can't be turned into {to_unit}.") from None
+    if max(abs(amount), abs(value)) > LARGEST_AMOUNT:
+        raise Failed("Sorry, that number is too long to say.")
+    return amount, source, target
+
+
+@cache
+def _units() -> "UnitRegistry[Any]":
+    import pint  # noqa: PLC0415 - see above
+
+    units: UnitRegistry[Any] = pint.UnitRegistry()
+    units.define("US_stick = 8 * tablespoon")
+    return units
+
+
+def _unit(units: "UnitRegistry[Any]", said: str) -> "Unit":
+    """The unit that somebody names, as pint knows it or in a spelling of our own."""
+    name = " ".join(said.replace("°", " ").replace(".", " ").split())
+    name = re.sub(r"^degrees? (?=[a-z])", "", name, flags=re.IGNORECASE)
+    if _UNIT_NAME.fullmatch(name) is None:
+        raise TryAgain(f"{said!r} is no unit: name one, such as kilometers, cups or celsius.")
+    for spelling in (_UNIT_WORDS.get(name.lower(), name), name.replace(" ", "_"), name.lower().replace(" ", "_")):
+        try:
+            return units.Unit(spelling)
+        except Exception:  # noqa: BLE001, S112 - pint's parser fails in many ways at what is no unit
+            continue
+    raise TryAgain(f"{said!r} is no unit: name one, such as kilometers, cups or celsius.")
+
+
+def _rounded(amount: float) -> str:
+    """An amount as it is said: to three digits, or to whole ones where it has more."""
+    if amount == 0 or abs(amount) >= 10 ** (SPOKEN_DIGITS - 1):
+        return str(round(amount))
+    return spoken(Fraction(amount), SPOKEN_DIGITS - 1 - math.floor(math.log10(abs(amount))))
+
+
+def _unit_said(unit: "Unit", amount: float) -> str:
+    """A unit in words: "degrees Celsius", "miles per hour", "square meters"."""
+    said = re.sub(r"\bUS_", "", str(unit)).replace(" / ", " per ").replace("_", " ")
+    said = re.sub(r"^(\w+) \*\* 2", r"square \1", said)
+    said = re.sub(r"^(\w+) \*\* 3", r"cubic \1", said)
+    if amount == 1:
+        return said
+    if said.startswith("degree "):
+        return f"degrees {said.removeprefix('degree ')}"
+    what, per, each = said.partition(" per ")
+    *before, last = what.split()
+    return " ".join([*before, _PLURALS.get(last, f"{last}s")]) + per + each
 
 
 class _Parser:
@@ -88,10 +216,21 @@ class _Parser:
         return value
 
     def _sum(self) -> Fraction:
+        of_a_share = self._tokens[1:2] == ["%"]
         value = self._product()
         while self._next() in ("+", "-"):
-            value = self._bounded(value + self._product() if self._take() == "+" else value - self._product())
+            sign = 1 if self._take() == "+" else -1
+            share = None if of_a_share else self._share()
+            value = self._bounded(value + sign * (self._product() if share is None else value * share))
         return value
+
+    def _share(self) -> Fraction | None:
+        """Take a percentage that stands alone: 80 minus 15 percent means percent of the 80."""
+        match self._tokens:
+            case [number, "%", *rest] if number[0] in ".0123456789" and (not rest or rest[0] in "+-)"):
+                del self._tokens[:2]
+                return Fraction(number) / 100
+        return None
 
     def _product(self) -> Fraction:
         value = self._signed()
@@ -103,7 +242,11 @@ class _Parser:
     def _signed(self) -> Fraction:
         if self._next() in ("+", "-"):
             return self._signed() if self._take() == "+" else -self._signed()
-        return self._power()
+        value = self._power()
+        while self._next() == "%":
+            self._take()
+            value /= 100
+        return value
 
     def _power(self) -> Fraction:
         base = self._atom()
@@ -152,10 +295,13 @@ def _power(base: Fraction, exponent: Fraction) -> Fraction:
     digits = abs(math.log10(abs(base))) if base else 0.0
     if abs(exponent) > 10_000 or digits * abs(float(exponent)) > MOST_DIGITS:
         raise Failed("Sorry, that number is too long to say.")
-    if exponent.denominator == 1:
+    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if exponent.denominator == 1 and bits * abs(exponent) <= MOST_BITS:
         return base ** int(exponent)
-    if base < 0:
+    if base < 0 and exponent.denominator != 1:
         raise Failed("That has no real value.")
-    root = float(base) ** float(exponent)
-    exact = Fraction(round(root))
-    return exact if exact**exponent.denominator == base**exponent.numerator else Fraction(root)
+    power = Fraction(float(base) ** float(exponent))
+    whole = Fraction(round(power))
+    # A root is exact where its power is what it was taken of.
+    small = max(exponent.denominator, abs(exponent.numerator)) <= DEEPEST
+    return whole if small and whole**exponent.denominator == base**exponent.numerator else power

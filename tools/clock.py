@@ -1,12 +1,26 @@
-"""The time and the date, here and elsewhere."""
+"""The time and the date, here and elsewhere, and times of day as they are said."""
 
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import cache
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from tools.tool import Context, Effect, Failed, Result, Tool, tool
+from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
+
+_TIME = re.compile(r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2}))?\s*(?P<half>[ap])?\.?m?\.?", re.IGNORECASE)
+_FROM_THE_HOUR = re.compile(r"(?P<minutes>\d{1,2})(?: minutes?)? (?P<side>past|to) (?P<hour>.+)")
+_NUMBER_WORDS: Final = {
+    word: number
+    for number, word in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), start=1)
+} | {"fifteen": 15, "twenty five": 25, "twenty": 20, "thirty": 30, "forty five": 45, "forty": 40, "fifty": 50}
+_NUMBER_WORD = re.compile(rf"\b({'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})\b")
+_SPOKEN_TIMES: Final = (
+    (r"^at ", ""), (r"(?<=[a-z])-(?=[a-z])", " "), (r"^noon$", "12:00"), (r"^midnight$", "0:00"),
+    (r" ?o'? ?clock", ""), (r"^half past", "30 past"), (r"^(?:a )?quarter (?=past|to)", "15 "),
+    (r" in the morning$", " am"), (r" (?:in the (?:afternoon|evening)|at night)$", " pm"),
+)  # fmt: skip
 
 
 class Clock:
@@ -46,6 +60,43 @@ class Clock:
 def spoken_time(moment: datetime) -> str:
     """A time of day as it is said in English: 2:05 PM."""
     return f"{moment.hour % 12 or 12}:{moment:%M} {'AM' if moment.hour < 12 else 'PM'}"
+
+
+def time_of_day(said: str) -> time:
+    """The time of day that these words name: 18:30, 6:30 pm, half past six. Raises `TryAgain` where they name none."""
+    text = said.strip().lower()
+    for words, meant in _SPOKEN_TIMES:
+        text = re.sub(words, meant, text)
+    text = _NUMBER_WORD.sub(lambda word: str(_NUMBER_WORDS[word[0]]), text)
+    if (off := _FROM_THE_HOUR.fullmatch(text)) and (minutes := int(off["minutes"])) < 60:
+        hour = time_of_day(off["hour"])
+        if hour.minute == 0:
+            shift = minutes if off["side"] == "past" else -minutes
+            return (datetime.combine(datetime(2000, 1, 2, tzinfo=UTC), hour) + timedelta(minutes=shift)).time()
+    match = _TIME.fullmatch(re.sub(r"^(\d{1,2}) (\d\d)\b", r"\1:\2", text))
+    if match is None:
+        raise TryAgain(f"{said!r} is no time of day: give it as 18:30 or 6:30 pm.")
+    hours, minutes, half = int(match["hour"]), int(match["minute"] or 0), match["half"]
+    if half and hours <= 12:
+        hours = hours % 12 + (12 if half == "p" else 0)
+    if hours > 23 or minutes > 59:
+        raise TryAgain(f"{said!r} is no time of day: give it as 18:30 or 6:30 pm.")
+    return time(hours, minutes)
+
+
+def next_time(wanted: time, now: float, zone: tzinfo) -> float:
+    """When a clock on the wall shows `wanted` next, in seconds since 1970 like `now`.
+
+    An hour that comes twice when the clocks go back counts twice. One that is left out when they go forward is taken
+    as if they had not: half past two is then half past three.
+    """
+    today = datetime.fromtimestamp(now, zone).date()
+    for days in range(3):
+        for fold in (0, 1):
+            moment = datetime.combine(today + timedelta(days=days), wanted.replace(fold=fold), zone).timestamp()
+            if moment > now:
+                return moment
+    raise Failed("Sorry, the clocks here make no sense to me.")
 
 
 def zone_of(place: str) -> tzinfo:

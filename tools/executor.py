@@ -1,8 +1,8 @@
 """Runs tools: checks arguments, keeps time limits and policy, and does nothing twice.
 
 A call is known by its key: conversation, turn, tool and arguments. Whoever makes the same call again, after an
-interruption, a retry or a repeated answer of the model, gets the outcome of the first one. A tool that acts is never
-stopped half-way by its caller's cancellation: it ends in the executor's care and its outcome is kept.
+interruption, a retry or a repeated answer of the model, gets the outcome of the first one. A tool is not stopped by
+its caller's cancellation: it ends in the executor's care, and what an acting one came to is kept.
 """
 
 import asyncio
@@ -26,12 +26,27 @@ CLOSE_LIMIT: Final = 5.0
 _WENT_WRONG: Final = "Sorry, that went wrong."
 _TOO_SLOW: Final = "Sorry, that took too long."
 _LEFT: Final = "All right, I left it."
+_ACTING: Final = (Effect.CONTROL, Effect.SECURE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
     outcome: Outcome
     asked: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    tool: Tool
+    task: asyncio.Task[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    status: Status
+    result: Result
+    settled: bool
+    """It has acted, or may have: the same call must not run again."""
 
 
 class Executor:
@@ -54,7 +69,7 @@ class Executor:
             raise ValueError("two tools have the same name")
         self._outcomes = outcomes or MemoryOutcomes()
         self._clock = clock
-        self._running: dict[str, asyncio.Task[Outcome]] = {}
+        self._running: dict[str, _Running] = {}
         self._pending: dict[str, _Pending] = {}
 
     def tools(self, effects: Collection[Effect]) -> list[Tool]:
@@ -66,7 +81,7 @@ class Executor:
     ) -> Outcome:
         """Run a tool, or say why not. Raises nothing of its own.
 
-        A caller who is cancelled stops a tool that only tells; one that acts goes on.
+        A caller who is cancelled stops nothing: the tool goes on, and the same call again waits for it.
 
         Args:
             arguments: a JSON object, parsed or not.
@@ -75,23 +90,18 @@ class Executor:
         tool = self._tools.get(name)
         if tool is None:
             known = ", ".join(each.name for each in self.tools(allowed))
-            return Outcome("", name, {}, Status.INVALID, f"There is no tool {name!r}. There are: {known}.")
+            said = f"There is no tool {name!r}. There are: {known}."
+            return _noted(context, Outcome("", name, {}, Status.INVALID, said))
         try:
             checked = _check(tool, arguments)
         except TryAgain as error:
-            return Outcome("", name, {}, Status.INVALID, str(error))
+            return _noted(context, Outcome("", name, {}, Status.INVALID, str(error)))
         key = _key(context, name, checked)
         if tool.effect not in allowed:
-            outcome = Outcome(key, name, checked, Status.REFUSED, "Sorry, that is not allowed from here.")
-            _note(tool, context, outcome)
-            return outcome
-        if (done := await self._outcomes.get(key)) is not None:
-            return done
-        if tool.question is not None:
-            outcome = Outcome(key, name, checked, Status.UNCONFIRMED, tool.question(checked))
-            self._pending[context.conversation] = _Pending(outcome, self._clock())
-            _note(tool, context, outcome)
-            return outcome
+            refusal = Outcome(key, name, checked, Status.REFUSED, "Sorry, that is not allowed from here.")
+            return _noted(context, refusal)
+        if tool.question is not None and key not in self._running:
+            return await self._recorded(key, name) or self._ask(tool.question, checked, context, key, name)
         return await self._run(tool, checked, context, key)
 
     def pending(self, conversation: str) -> Outcome | None:
@@ -112,48 +122,79 @@ class Executor:
             return Outcome(waiting.key, waiting.tool, waiting.arguments, Status.REFUSED, _LEFT)
         return await self._run(self._tools[waiting.tool], waiting.arguments, context, waiting.key)
 
-    async def close(self) -> None:
-        """Let tools at work finish for a moment, then stop them."""
-        if not self._running:
+    async def close(self, *, within: float = CLOSE_LIMIT) -> None:
+        """Let tools finish for so many seconds, then stop those that only tell; what acts ends by its own limit."""
+        running = list(self._running.values())
+        if not running:
             return
-        _, late = await asyncio.wait(self._running.values(), timeout=CLOSE_LIMIT)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
+        await asyncio.wait([each.task for each in running], timeout=within)
+        for each in running:
+            if each.tool.effect not in _ACTING:
+                each.task.cancel()
+        await asyncio.wait([each.task for each in running])
+
+    def _ask(
+        self,
+        question: Callable[[Mapping[str, Any]], str],
+        arguments: Mapping[str, Any],
+        context: Context,
+        key: str,
+        name: str,
+    ) -> Outcome:
+        now = self._clock()
+        self._pending = {talk: each for talk, each in self._pending.items() if now - each.asked <= CONFIRM_WITHIN}
+        outcome = Outcome(key, name, arguments, Status.UNCONFIRMED, question(arguments))
+        self._pending[context.conversation] = _Pending(outcome, now)
+        return _noted(context, outcome)
 
     async def _run(self, tool: Tool, arguments: Mapping[str, Any], context: Context, key: str) -> Outcome:
-        task = self._running.get(key)
-        if task is None:
+        running = self._running.get(key)
+        if running is None:
             task = asyncio.create_task(self._finish(tool, arguments, context, key), name=f"tool {tool.name}")
-            self._running[key] = task
+            running = self._running[key] = _Running(tool, task)
             task.add_done_callback(lambda _: self._running.pop(key, None))
-        acts = tool.effect in (Effect.CONTROL, Effect.SECURE)
-        return await (asyncio.shield(task) if acts else task)
+        return await asyncio.shield(running.task)
 
     async def _finish(self, tool: Tool, arguments: Mapping[str, Any], context: Context, key: str) -> Outcome:
-        status, result = await _attempt(tool, arguments, context)
-        outcome = Outcome(key, tool.name, arguments, status, result.say, result.data)
-        # What only tells may be asked again: the time has gone on, and a failure may have passed.
-        if tool.effect in (Effect.CONTROL, Effect.SECURE) and status is Status.DONE:
+        # The record is read here, where only one task has the key: whoever read it before could find it outdated.
+        acts = tool.effect in _ACTING
+        if acts and (done := await self._recorded(key, tool.name)) is not None:
+            return done
+        attempt = await _attempt(tool, arguments, context)
+        outcome = Outcome(key, tool.name, arguments, attempt.status, attempt.result.say, attempt.result.data)
+        # What only tells may be asked again: the time has gone on.
+        if acts and attempt.settled:
+            await self._record(outcome)
+        return _noted(context, outcome)
+
+    async def _recorded(self, key: str, name: str) -> Outcome | None:
+        """What this call has come to before. Where that cannot be known, nothing is done: twice would be worse."""
+        try:
+            return await self._outcomes.get(key)
+        except Exception as error:  # noqa: BLE001 - whatever the store's faults are, a conversation goes on
+            logger.error(f"what was done before cannot be read, so nothing is done: {error!r}")
+            return Outcome(key, name, {}, Status.FAILED, _WENT_WRONG)
+
+    async def _record(self, outcome: Outcome) -> None:
+        try:
             await self._outcomes.put(outcome)
-        _note(tool, context, outcome)
-        return outcome
+        except Exception as error:  # noqa: BLE001 - it was done all the same, and the person is to hear so
+            logger.error(f"the outcome of {outcome.tool} could not be recorded: {error!r}")
 
 
-async def _attempt(tool: Tool, arguments: Mapping[str, Any], context: Context) -> tuple[Status, Result]:
+async def _attempt(tool: Tool, arguments: Mapping[str, Any], context: Context) -> _Attempt:
     try:
         async with asyncio.timeout(tool.seconds):
-            return Status.DONE, await tool.run(context, **arguments)
+            return _Attempt(Status.DONE, await tool.run(context, **arguments), settled=True)
     except TryAgain as error:
-        return Status.INVALID, Result(str(error))
+        return _Attempt(Status.INVALID, Result(str(error)), settled=False)
     except Failed as error:
-        return Status.FAILED, Result(str(error))
+        return _Attempt(Status.FAILED, Result(str(error)), settled=False)
     except TimeoutError:
-        return Status.FAILED, Result(_TOO_SLOW)
+        return _Attempt(Status.FAILED, Result(_TOO_SLOW), settled=True)
     except Exception as error:  # noqa: BLE001 - a tool's fault must not end the conversation
         logger.opt(exception=error).error(f"the tool {tool.name} is broken")
-        return Status.FAILED, Result(_WENT_WRONG)
+        return _Attempt(Status.FAILED, Result(_WENT_WRONG), settled=True)
 
 
 def _check(tool: Tool, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
@@ -161,19 +202,33 @@ def _check(tool: Tool, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments or "{}")
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise TryAgain(f"The arguments of {tool.name} are not valid JSON: {error}.") from None
     if not isinstance(arguments, Mapping):
         raise TryAgain(f"The arguments of {tool.name} have to be a JSON object.")
+    # Small models write null for what they leave out.
+    given = {name: value for name, value in arguments.items() if value is not None}
     try:
-        checked = tool.arguments.model_validate(dict(arguments))
+        checked = tool.arguments.model_validate(given).model_dump()
+        json.dumps(checked, ensure_ascii=False, default=str).encode()
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}"
-            for each in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        raise TryAgain(f"The arguments of {tool.name} are wrong. {'; '.join(problems)}.") from None
-    return checked.model_dump()
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        said = "; ".join(_problem(tool, each["type"], each["loc"], each["msg"]) for each in problems)
+        raise TryAgain(f"The arguments of {tool.name} are wrong. {said}.") from None
+    except UnicodeEncodeError:
+        raise TryAgain(f"The arguments of {tool.name} hold half a character.") from None
+    return checked
+
+
+def _problem(tool: Tool, kind: str, place: Sequence[int | str], message: str) -> str:
+    field, known = ".".join(map(str, place)), tool.parameters.get("properties", {})
+    if kind == "extra_forbidden":
+        return f"{field}: there is no such argument, only {', '.join(known) or 'none at all'}"
+    if kind == "missing" and field in known:
+        expected = known[field]
+        choice = " or ".join(map(repr, expected.get("enum", ())))
+        return f"{field}: {message}, {choice or expected.get('type', 'a value')}"
+    return f"{field or 'arguments'}: {message}"
 
 
 def _key(context: Context, name: str, arguments: Mapping[str, Any]) -> str:
@@ -181,6 +236,9 @@ def _key(context: Context, name: str, arguments: Mapping[str, Any]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
-def _note(tool: Tool, context: Context, outcome: Outcome) -> None:
-    """The audit record: who, what, outcome, but no arguments, which may hold what is private."""
-    logger.info(f"{context.person or context.device} called {tool.name}: {outcome.status.value}")
+def _noted(context: Context, outcome: Outcome) -> Outcome:
+    """Write the audit record: tool, device, person, outcome, but no arguments, which may hold what is private."""
+    who = f"{context.device}, {context.person}" if context.person else context.device
+    # The name of a tool that does not exist is the model's own invention.
+    logger.info(f"{outcome.tool[:60]!r} called from {who}: {outcome.status.value}")
+    return outcome

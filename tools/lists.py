@@ -1,14 +1,24 @@
 """Lists of the household: shopping, to-dos, and whatever else somebody names."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from loguru import logger
+from pydantic import BaseModel, ValidationError
+
 from tools.timers import Store, begun
-from tools.tool import Context, Effect, Failed, Result, Tool, tool
+from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
 
 READ_ALOUD: Final = 10
 """Items that are read out; nobody remembers more."""
+
+
+class _Entry(BaseModel):
+    """A list as it is kept."""
+
+    name: str
+    items: list[str]
 
 
 class Lists:
@@ -21,7 +31,7 @@ class Lists:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lists: dict[str, list[str]] | None = None
-        self._loading = asyncio.Lock()
+        self._changing = asyncio.Lock()
 
     def tools(self) -> Sequence[Tool]:
         """What can be asked."""
@@ -39,13 +49,17 @@ class Lists:
             item: what to put on it.
             list_name: which list: shopping, to-do or another.
         """
-        items = (await self._loaded()).setdefault(_plain(list_name), [])
-        known = any(each.lower() == item.strip().lower() for each in items)
-        if not known:
-            items.append(item.strip())
-            await self._save()
+        name, wanted = _plain(list_name), item.strip()
+        if not wanted:
+            raise TryAgain("What is to go on the list? Give an item.")
+        async with self._changing:
+            items = (await self._loaded()).get(name, [])
+            known = any(each.lower() == wanted.lower() for each in items)
+            if not known:
+                items = [*items, wanted]
+                await self._keep(name, items)
         said = "is on the {} list already" if known else "is on the {} list"
-        return Result(f"{begun(item.strip())} {said.format(_plain(list_name))}.", {"items": list(items)})
+        return Result(f"{begun(wanted)} {said.format(name)}.", {"items": items})
 
     async def remove_from_list(self, context: Context, item: str, list_name: str = "shopping") -> Result:
         """Take something off a list.
@@ -54,14 +68,15 @@ class Lists:
             item: what to take off it.
             list_name: which list.
         """
-        name = _plain(list_name)
-        items = (await self._loaded()).get(name, [])
-        found = [each for each in items if each.lower() == item.strip().lower()]
-        if not found:
-            raise Failed(f"{begun(item.strip())} is not on the {name} list.")
-        items.remove(found[0])
-        await self._save()
-        return Result(f"I took {found[0]} off the {name} list.", {"items": list(items)})
+        name, wanted = _plain(list_name), item.strip().lower()
+        async with self._changing:
+            items = (await self._loaded()).get(name, [])
+            found = [each for each in items if each.lower() == wanted]
+            if not found:
+                raise Failed(f"{begun(item.strip())} is not on the {name} list.")
+            left = [each for each in items if each not in found]
+            await self._keep(name, left)
+        return Result(f"I took {found[0]} off the {name} list.", {"items": left})
 
     async def read_list(self, context: Context, list_name: str = "shopping") -> Result:
         """Tell what is on a list.
@@ -75,7 +90,7 @@ class Lists:
             return Result(f"The {name} list is empty.", {"items": []})
         more = f", and {len(items) - READ_ALOUD} more" if len(items) > READ_ALOUD else ""
         there = "There is" if len(items) == 1 else "There are"
-        return Result(f"{there} {_joined(items[:READ_ALOUD], more)} on the {name} list.", {"items": list(items)})
+        return Result(f"{there} {_joined(items[:READ_ALOUD], more)} on the {name} list.", {"items": items})
 
     async def clear_list(self, context: Context, list_name: str = "shopping") -> Result:
         """Empty a list.
@@ -84,19 +99,36 @@ class Lists:
             list_name: which list.
         """
         name = _plain(list_name)
-        (await self._loaded()).pop(name, None)
-        await self._save()
+        async with self._changing:
+            await self._keep(name, [])
         return Result(f"The {name} list is empty now.", {"items": []})
 
     async def _loaded(self) -> dict[str, list[str]]:
-        async with self._loading:
-            if self._lists is None:
-                self._lists = {entry["name"]: list(entry["items"]) for entry in await self._store.load()}
-            return self._lists
+        if self._lists is None:
+            lists = dict(_readable(await self._store.load()))
+            # Whoever came first has them already, and may have changed them.
+            self._lists = lists if self._lists is None else self._lists
+        return self._lists
 
-    async def _save(self) -> None:
-        assert self._lists is not None
-        await self._store.save([{"name": name, "items": items} for name, items in self._lists.items()])
+    async def _keep(self, name: str, items: list[str]) -> None:
+        """Put `items` on a list in place of what was there, once that is saved. Raises `Failed` where it cannot be."""
+        changed = {**await self._loaded(), name: items}
+        try:
+            await self._store.save([{"name": name, "items": items} for name, items in changed.items() if items])
+        except OSError as error:
+            logger.error(f"lists cannot be saved: {error}")
+            raise Failed("Sorry, I can't write that down right now.") from error
+        self._lists = changed
+
+
+def _readable(entries: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:
+    for entry in entries:
+        try:
+            kept = _Entry.model_validate(dict(entry))
+        except ValidationError as error:
+            logger.warning(f"a list that was kept is left out, it cannot be read: {error.errors()[0]['msg']}")
+        else:
+            yield kept.name, kept.items
 
 
 def _ask_to_clear(arguments: Mapping[str, Any]) -> str:

@@ -3,37 +3,32 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 from uuid import uuid4
 
 from loguru import logger
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
-from tools.clock import spoken_time
+from tools.clock import next_time, spoken_time, time_of_day
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
 
-LONGEST: Final = timedelta(days=366)
+LONGEST: Final = timedelta(days=366).total_seconds()
 LATE: Final = 60.0
 """Seconds after which a timer that rings says that it is late."""
+RING_LIMIT: Final = 30.0
+"""Seconds that ringing may take, so that one timer does not hold up the others."""
 RETRY: Final = 5.0
 """Seconds until what could not be rung is rung again."""
-_TIME = re.compile(r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2}))?\s*(?P<half>[ap])?\.?m?\.?", re.IGNORECASE)
-_QUARTER_TO = re.compile(r"(?:a )?quarter to (.+)")
-_NUMBER_WORDS: Final = {
-    word: number
-    for number, word in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), start=1)
-}
-_NUMBER_WORD = re.compile(rf"\b({'|'.join(_NUMBER_WORDS)})\b")
-_SPOKEN_TIMES: Final = (
-    (r"^noon$", "12:00"), (r"^midnight$", "0:00"), (r" ?o'? ?clock", ""), (r"^half past (\d+)", r"\1:30"),
-    (r"^(?:a )?quarter past (\d+)", r"\1:15"), (r" in the morning$", " am"),
-    (r" (?:in the (?:afternoon|evening)|at night)$", " pm"), (r"^(\d+) (\d\d)\b", r"\1:\2"),
-)  # fmt: skip
+LOOK_AGAIN: Final = 10.0
+"""Seconds between two looks at the clock: it may be set, or go on while the machine sleeps."""
+
+Kind = Literal["timer", "alarm", "reminder"]
 
 
 class Store(Protocol):
-    """Keeps a list of JSON objects."""
+    """Keeps a list of JSON objects. What cannot be read or written raises `OSError`."""
 
     async def load(self) -> list[dict[str, Any]]:
         """Read what was saved."""
@@ -47,20 +42,21 @@ class Timer:
     """Something that is due at a moment."""
 
     id: str
-    kind: str
-    """`timer`, `alarm` or `reminder`."""
+    kind: Kind
     name: str
     """What it is for; empty where nobody said."""
-    due: float
+    due: FiniteFloat
     """Seconds since 1970, so that a restart changes nothing."""
-    seconds: float
+    seconds: FiniteFloat
     """How long it was set for."""
     device: str
     """Where it was set and rings."""
 
     @property
     def label(self) -> str:
-        """How a person calls it: "pasta timer", "10 minute timer", "alarm"."""
+        """How a person calls it: "pasta timer", "10 minute timer", "alarm", "reminder to feed the cat"."""
+        if self.kind == "reminder":
+            return f"reminder to {self.name}"
         if self.name:
             return f"{self.name} {self.kind}"
         return f"{spoken_length(self.seconds, plural=False)} timer" if self.kind == "timer" else self.kind
@@ -88,13 +84,18 @@ class TimerBoard:
         """All of them, the next first."""
         return sorted(self._timers.values(), key=lambda timer: timer.due)
 
+    def __contains__(self, timer: Timer) -> bool:
+        """Tell whether it runs, and has not been changed."""
+        return self._timers.get(timer.id) == timer
+
     def add(self, timer: Timer) -> None:
         """Start one, or put a changed one in its place."""
         self._timers[timer.id] = timer
 
     def remove(self, timer: Timer) -> None:
-        """Stop one."""
-        self._timers.pop(timer.id, None)
+        """Stop one; one that was changed since goes on."""
+        if timer in self:
+            del self._timers[timer.id]
 
     def due(self, now: float) -> list[Timer]:
         """Those that are to ring."""
@@ -104,12 +105,15 @@ class TimerBoard:
         """Those that these words mean, the next first."""
         found = [timer for timer in self.timers if kind is None or timer.kind == kind]
         if name:
-            wanted = _plain(name)
-            exact = [timer for timer in found if _plain(timer.name) == wanted]
-            found = exact or [timer for timer in found if wanted in _plain(timer.name)]
+            wanted = _plain(name).lower()
+            exact = [timer for timer in found if _plain(timer.name).lower() == wanted]
+            found = exact or [timer for timer in found if wanted in _plain(timer.name).lower()]
         if seconds:
             found = [timer for timer in found if abs(timer.seconds - seconds) < 1]
         return found
+
+
+_TIMER = TypeAdapter(Timer)
 
 
 class Timers:
@@ -117,8 +121,9 @@ class Timers:
 
     Args:
         store: keeps them.
-        on_ring: told of each that is due; where it fails, it is told again.
+        on_ring: told of each that is due; where it fails or takes longer than `RING_LIMIT`, it is told again.
         now: seconds since 1970.
+        look_again: seconds between two looks at the clock.
     """
 
     def __init__(
@@ -127,12 +132,15 @@ class Timers:
         on_ring: Callable[[Timer], Awaitable[None]],
         *,
         now: Callable[[], float] = lambda: datetime.now(UTC).timestamp(),
+        look_again: float = LOOK_AGAIN,
     ) -> None:
         self._store = store
         self._on_ring = on_ring
         self._now = now
+        self._look_again = look_again
         self._board: TimerBoard | None = None
         self._loading = asyncio.Lock()
+        self._changing = asyncio.Lock()
         self._changed = asyncio.Event()
 
     def tools(self) -> Sequence[Tool]:
@@ -148,12 +156,13 @@ class Timers:
 
     async def run(self) -> None:
         """Ring what is due, until cancelled."""
-        board = await self._loaded()
         while True:
             self._changed.clear()
-            rung = all([await self._ring(timer) for timer in board.due(self._now())])
-            upcoming = board.timers
-            wait = upcoming[0].left(self._now()) if upcoming and rung else None if rung else RETRY
+            try:
+                wait = await self._ring_due()
+            except OSError as error:
+                logger.error(f"timers cannot be read, which is tried again: {error}")
+                wait = RETRY
             try:
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
@@ -174,9 +183,9 @@ class Timers:
         length = _length(hours, minutes, seconds)
         if length <= 0:
             raise TryAgain("A timer needs a length: give hours, minutes or seconds.")
-        timer = await self._start(context, "timer", name or "", length)
+        timer = await self._start(context, "timer", _plain(name or ""), length)
         named = f" for {timer.name}" if timer.name else ""
-        return Result(f"{spoken_length(length).capitalize()}{named}, starting now.", self._data(timer))
+        return Result(f"{spoken_length(length)}{named}, starting now.", self._data(timer))
 
     async def cancel_timer(
         self,
@@ -185,7 +194,8 @@ class Timers:
         hours: float = 0,
         minutes: float = 0,
         seconds: float = 0,
-        kind: Literal["timer", "alarm", "reminder"] = "timer",
+        kind: Kind = "timer",
+        time: str | None = None,
         all_of_them: bool = False,
     ) -> Result:
         """Stop a timer, an alarm or a reminder.
@@ -196,19 +206,18 @@ class Timers:
             minutes: minutes of its length.
             seconds: seconds of its length.
             kind: which of these it is.
+            time: the time of day that it is set for, where it is known by that.
             all_of_them: stop every one.
         """
-        board = await self._loaded()
-        found = board.find(kind, name, _length(hours, minutes, seconds))
-        if not found:
-            raise Failed(f"There is no such {kind}.")
-        if len(found) > 1 and not all_of_them:
-            raise Failed(f"Which one? There are the {_joined([timer.label for timer in found])}.")
-        for timer in found:
-            board.remove(timer)
-        await self._save()
-        what = f"the {found[0].label}" if len(found) == 1 else f"{len(found)} of them"
-        return Result(f"I stopped {what}.", {"stopped": [timer.id for timer in found]})
+        found = (await self._loaded()).find(kind, name, _length(hours, minutes, seconds))
+        if time:
+            wanted = time_of_day(time)
+            found = [timer for timer in found if self._local(timer.due, context).time().replace(second=0) == wanted]
+        stopped = found if found and all_of_them else [self._one(found, kind, context)]
+        await self._change(gone=stopped)
+        what = f"the {self._called(stopped[0], context)}" if len(stopped) == 1 else f"{len(stopped)} of them"
+        others = " Another one goes on." if len(found) > len(stopped) else ""
+        return Result(f"I stopped {what}.{others}", {"stopped": [timer.id for timer in stopped]})
 
     async def change_timer(
         self, context: Context, hours: float = 0, minutes: float = 0, seconds: float = 0, name: str | None = None
@@ -221,20 +230,21 @@ class Timers:
             seconds: seconds to add.
             name: the one with this name.
         """
-        board = await self._loaded()
-        found = board.find("timer", name, None)
-        if not found:
-            raise Failed("There is no such timer.")
-        if len(found) > 1:
-            raise Failed(f"Which one? There are the {_joined([timer.label for timer in found])}.")
-        added, timer = _length(hours, minutes, seconds), found[0]
-        changed = Timer(timer.id, timer.kind, timer.name, timer.due + added, timer.seconds + added, timer.device)
-        board.add(changed)
-        await self._save()
-        left = spoken_length(changed.left(self._now()))
-        return Result(f"The {f'{timer.name} ' if timer.name else ''}timer has {left} left now.", self._data(changed))
+        added = _length(hours, minutes, seconds)
+        if not added:
+            raise TryAgain("How much is to be added? Give hours, minutes or seconds, negative ones to make it shorter.")
+        timer = self._one((await self._loaded()).find("timer", name, None), "timer", context)
+        # One that rings just now gets the whole of what is added.
+        left = timer.left(self._now()) + added
+        if left <= 0:
+            raise Failed(f"The {timer.label} has only {spoken_length(timer.left(self._now()))} left.")
+        _refuse_beyond_a_year(left)
+        changed = replace(timer, due=self._now() + left, seconds=timer.seconds + added)
+        await self._change(new=[changed])
+        named = f"{timer.name} " if timer.name else ""
+        return Result(f"The {named}timer has {spoken_length(left)} left now.", self._data(changed))
 
-    async def timer_status(self, context: Context, name: str | None = None, kind: str | None = None) -> Result:
+    async def timer_status(self, context: Context, name: str | None = None, kind: Kind | None = None) -> Result:
         """Tell how long timers, alarms and reminders have left.
 
         Args:
@@ -254,8 +264,7 @@ class Timers:
             time: when, such as 07:30 or 7 am; the next time that it is so late.
             name: what it is for.
         """
-        due = self._next(time, context)
-        timer = await self._start(context, "alarm", name or "", due.timestamp() - self._now())
+        timer = await self._start(context, "alarm", _plain(name or ""), self._until(time, context))
         return Result(f"The alarm is set for {self._when(timer, context)}.", self._data(timer))
 
     async def set_reminder(self, context: Context, text: str, time: str | None = None, minutes: float = 0) -> Result:
@@ -266,62 +275,96 @@ class Timers:
             time: when, such as 18:00 or 6 pm.
             minutes: or in how many minutes.
         """
-        if time is None and minutes <= 0:
+        what = text.strip().rstrip(".")
+        if not what:
+            raise TryAgain("What is the reminder about? Give it a text.")
+        if not time and minutes <= 0:
             raise TryAgain("A reminder needs a time of day, or the minutes until then.")
-        wait = minutes * 60 if time is None else self._next(time, context).timestamp() - self._now()
-        timer = await self._start(context, "reminder", text, wait)
-        return Result(f"I'll remind you {self._when(timer, context)}: {text}.", self._data(timer))
+        timer = await self._start(context, "reminder", what, self._until(time, context) if time else minutes * 60)
+        return Result(f"I'll remind you at {self._when(timer, context)}: {what}.", self._data(timer))
+
+    async def _ring_due(self) -> float | None:
+        """Ring what is due; returns the seconds until the next look, None where nothing is left to ring."""
+        board = await self._loaded()
+        rung = all([await self._ring(timer) for timer in board.due(self._now())])
+        upcoming = (await self._loaded()).timers
+        if not upcoming:
+            return None
+        return min(upcoming[0].left(self._now()), self._look_again) if rung else RETRY
 
     async def _ring(self, timer: Timer) -> bool:
-        board = await self._loaded()
+        if timer not in await self._loaded():
+            return True
         try:
-            await self._on_ring(timer)
+            async with asyncio.timeout(RING_LIMIT):
+                await self._on_ring(timer)
         except Exception as error:  # noqa: BLE001 - the others still have to ring
             logger.error(f"the {timer.kind} {timer.id} could not be rung and is tried again: {error!r}")
             return False
-        board.remove(timer)
-        await self._save()
+        try:
+            await self._change(gone=[timer])
+        except Failed:
+            # It has rung, whatever is written: it must not ring every few seconds.
+            (await self._loaded()).remove(timer)
         return True
 
-    async def _start(self, context: Context, kind: str, name: str, seconds: float) -> Timer:
-        if seconds > LONGEST.total_seconds():
-            raise Failed("Sorry, I can't set anything more than a year ahead.")
-        board = await self._loaded()
-        timer = Timer(uuid4().hex[:8], kind, name.strip(), self._now() + seconds, seconds, context.device)
-        board.add(timer)
-        await self._save()
+    async def _start(self, context: Context, kind: Kind, name: str, seconds: float) -> Timer:
+        _refuse_beyond_a_year(seconds)
+        timer = Timer(uuid4().hex[:8], kind, name, self._now() + seconds, seconds, context.device)
+        await self._change(new=[timer])
         return timer
+
+    async def _change(self, *, gone: Sequence[Timer] = (), new: Sequence[Timer] = ()) -> None:
+        """Take timers off the board and put others on it, once that is saved. Raises `Failed` where it cannot be."""
+        async with self._changing:
+            changed = TimerBoard((await self._loaded()).timers)
+            for timer in gone:
+                changed.remove(timer)
+            for timer in new:
+                changed.add(timer)
+            try:
+                await self._store.save([asdict(timer) for timer in changed.timers])
+            except OSError as error:
+                logger.error(f"timers cannot be saved: {error}")
+                raise Failed("Sorry, I can't write that down right now.") from error
+            self._board = changed
+            self._changed.set()
 
     async def _loaded(self) -> TimerBoard:
         async with self._loading:
             if self._board is None:
-                entries = await self._store.load()
-                self._board = TimerBoard([Timer(**entry) for entry in entries])
+                self._board = TimerBoard(_readable(await self._store.load()))
             return self._board
 
-    async def _save(self) -> None:
-        assert self._board is not None
-        self._changed.set()
-        await self._store.save([asdict(timer) for timer in self._board.timers])
+    def _one(self, found: Sequence[Timer], kind: Kind, context: Context) -> Timer:
+        """The one that is meant: of several that nobody could tell apart, the next. Raises `Failed` otherwise."""
+        if not found:
+            raise Failed(f"There is no such {kind}.")
+        called = [self._called(timer, context) for timer in found]
+        if len(set(called)) > 1:
+            raise Failed(f"Which one? There are the {_joined(called)}.")
+        return found[0]
 
-    def _next(self, time: str, context: Context) -> datetime:
-        """The next moment at which a clock on the wall here shows this time."""
-        now = datetime.fromtimestamp(self._now(), context.zone)
-        hour, minute = _time_of_day(time)
-        then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-        return then if then > now else (then + timedelta(days=1)).replace(hour=hour, minute=minute)
+    def _called(self, timer: Timer, context: Context) -> str:
+        """What tells it from others; an alarm has only its time."""
+        return f"{timer.label} for {self._when(timer, context)}" if timer.kind == "alarm" else timer.label
+
+    def _until(self, time: str, context: Context) -> float:
+        return next_time(time_of_day(time), self._now(), context.zone) - self._now()
+
+    def _local(self, moment: float, context: Context) -> datetime:
+        return datetime.fromtimestamp(round(moment), context.zone)
 
     def _when(self, timer: Timer, context: Context) -> str:
-        now, due = (datetime.fromtimestamp(moment, context.zone) for moment in (self._now(), timer.due))
+        now, due = self._local(self._now(), context), self._local(timer.due, context)
         days = (due.date() - now.date()).days
         day = {0: "", 1: " tomorrow"}.get(days, f" on {due:%A}, {due:%B} {due.day}")
-        return f"{spoken_time(due)}{day}" if timer.kind == "alarm" else f"at {spoken_time(due)}{day}"
+        return f"{spoken_time(due)}{day}"
 
     def _told(self, timer: Timer, context: Context) -> str:
         if timer.kind == "timer":
             return f"the {timer.label} has {spoken_length(timer.left(self._now()))} left"
-        what = f"to {timer.name}" if timer.kind == "reminder" else ""
-        return f"the {timer.kind} {what} is set for {self._when(timer, context)}".replace("  ", " ")
+        return f"the {timer.label} is set for {self._when(timer, context)}"
 
     def _data(self, timer: Timer) -> dict[str, Any]:
         return asdict(timer) | {"left": round(timer.left(self._now()))}
@@ -344,22 +387,19 @@ def spoken_length(seconds: float, *, plural: bool = True) -> str:
     return _joined(said) if said else "0 seconds"
 
 
-def _time_of_day(time: str) -> tuple[int, int]:
-    said = _NUMBER_WORD.sub(lambda word: str(_NUMBER_WORDS[word[0]]), time.strip().lower())
-    for words, digits in _SPOKEN_TIMES:
-        said = re.sub(words, digits, said)
-    if quarter := _QUARTER_TO.fullmatch(said):
-        hour, _ = _time_of_day(quarter[1])
-        return (hour - 1) % 24, 45
-    match = _TIME.fullmatch(said)
-    if match is None:
-        raise TryAgain(f"{time!r} is no time of day: give it as 18:30 or 6:30 pm.")
-    hour, minute, half = int(match["hour"]), int(match["minute"] or 0), (match["half"] or "").lower()
-    if half:
-        hour = hour % 12 + (12 if half == "p" else 0)
-    if hour > 23 or minute > 59:
-        raise TryAgain(f"{time!r} is no time of day: give it as 18:30 or 6:30 pm.")
-    return hour, minute
+def _readable(entries: Sequence[Mapping[str, Any]]) -> list[Timer]:
+    timers = []
+    for entry in entries:
+        try:
+            timers.append(_TIMER.validate_python(dict(entry)))
+        except ValidationError as error:
+            logger.warning(f"a timer that was kept is left out, it cannot be read: {error.errors()[0]['msg']}")
+    return timers
+
+
+def _refuse_beyond_a_year(seconds: float) -> None:
+    if seconds > LONGEST:
+        raise Failed("Sorry, I can't set anything more than a year ahead.")
 
 
 def _length(hours: float, minutes: float, seconds: float) -> float:
@@ -371,4 +411,5 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"\b(the|my|a|an|timer|alarm|reminder)\b", "", name.lower()).strip()
+    """A name without what is no part of it: "the pasta timer" is pasta."""
+    return " ".join(re.sub(r"\b(the|my|a|an|timer|alarm|reminder)\b", " ", name, flags=re.IGNORECASE).split())

@@ -103,7 +103,8 @@ def tool(
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[name] = (parameter.annotation, Field(default, description=told.get(name)))
     name = function.__name__
-    arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+    # Python reads NaN in JSON; no tool has a use for it.
+    arguments = create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
     if effect is Effect.SECURE and question is None:
         raise ValueError(f"{name} matters, so it needs a question to ask first")
     return Tool(name, parsed.short_description or name, arguments, function, effect, seconds, question)

@@ -1,3 +1,5 @@
+import asyncio
+import json
 import stat
 from pathlib import Path
 
@@ -15,13 +17,25 @@ async def test_nothing_saved_is_nothing_loaded(tmp_path: Path) -> None:
     assert await JsonStore(tmp_path / "none.json").load() == []
 
 
-async def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
+async def test_damaged_files_are_set_aside_each_by_itself(tmp_path: Path) -> None:
     file = tmp_path / "timers.json"
-    for damaged in ("{", '{"a": 1}', "[1]"):
+    damages = ["{", '{"a": 1}', "[1]"]
+    for damaged in damages:
         file.write_text(damaged)
         assert await JsonStore(file).load() == []
-        assert (tmp_path / "timers.damaged").read_text() == damaged
         assert not file.exists()
+    assert _texts(tmp_path) == sorted(damages)
+
+
+async def test_a_cancelled_save_spoils_no_later_one(tmp_path: Path) -> None:
+    store = JsonStore(tmp_path / "timers.json")
+    for number in range(20):
+        cancelled = asyncio.create_task(store.save([{"id": str(number), "text": "long " * 10_000}]))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+    await store.save([{"id": "last"}])
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert [json.loads(text) for text in _texts(tmp_path)] == [[{"id": "last"}]]
 
 
 async def test_a_save_leaves_the_old_file_whole_until_the_new_one_is(tmp_path: Path) -> None:
@@ -29,6 +43,13 @@ async def test_a_save_leaves_the_old_file_whole_until_the_new_one_is(tmp_path: P
     store = JsonStore(file)
     await store.save([{"id": "a"}])
     (tmp_path / "timers.new").write_text("half writ")
+    (tmp_path / "timers.new").chmod(0o644)
     assert await store.load() == [{"id": "a"}]
     await store.save([{"id": "b"}])
     assert await store.load() == [{"id": "b"}]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def _texts(folder: Path) -> list[str]:
+    """What all files of a folder hold."""
+    return sorted(file.read_text() for file in folder.iterdir())

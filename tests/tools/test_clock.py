@@ -1,13 +1,16 @@
+import contextlib
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tests.tools.calling import Caller
-from tools.clock import Clock, spoken_time, zone_of
+from tools.clock import Clock, next_time, spoken_time, time_of_day, zone_of
 from tools.outcomes import Status
-from tools.tool import Failed
+from tools.tool import Failed, TryAgain
 
 HERE = ZoneInfo("Europe/Lisbon")
 
@@ -45,3 +48,52 @@ async def test_days_around_today_are_known(day: str, days: int, verb: str) -> No
     then = datetime.now(HERE) + timedelta(days=days)
     assert outcome.data == {"date": f"{then:%Y-%m-%d}", "weekday": f"{then:%A}"}
     assert outcome.say == f"{day.capitalize()} {verb} {then:%A}, {then:%B} {then.day}, {then.year}."
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("07:30", time(7, 30)), ("7", time(7)), ("6.45 p.m.", time(18, 45)), ("12 am", time(0)), ("12:05 pm", time(12, 5)),
+        ("At 7 AM", time(7)), ("seven thirty", time(7, 30)), ("six forty-five pm", time(18, 45)), ("noon", time(12)),
+        ("midnight", time(0)), ("ten to seven", time(6, 50)), ("twenty-five past six in the evening", time(18, 25)),
+        ("5 minutes to 12 am", time(23, 55)), ("a quarter to one", time(0, 45)), ("half past twelve", time(12, 30)),
+        ("nine o'clock at night", time(21)), ("18:00 pm", time(18)),
+    ],
+)  # fmt: skip
+def test_a_time_of_day_is_understood_as_it_is_said(said: str, meant: time) -> None:
+    assert time_of_day(said) == meant
+
+
+@given(st.text(max_size=30))
+@example("20 past 20 past 6")
+@example("70 past 6")
+def test_no_words_for_a_time_break_the_clock(said: str) -> None:
+    with contextlib.suppress(TryAgain):
+        assert time_of_day(said).second == 0
+
+
+@given(st.times(), st.integers(1_600_000_000, 2_000_000_000), st.sampled_from(["Europe/Lisbon", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]))  # fmt: skip
+def test_the_next_time_of_day_is_ahead_and_shown_by_the_clock_on_the_wall(wanted: time, now: int, name: str) -> None:
+    wanted, zone = wanted.replace(second=0, microsecond=0, fold=0), ZoneInfo(name)
+    due = next_time(wanted, now, zone)
+    assert 0 < due - now <= 25 * 3600
+    shown = datetime.fromtimestamp(due, zone)
+    asked = shown.replace(hour=wanted.hour, minute=wanted.minute, fold=0)
+    skipped = asked.astimezone(ZoneInfo("UTC")).astimezone(zone).time() != asked.time()
+    assert shown.time() == wanted or skipped, "only an hour that does not come is missed"
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted", "due"),
+    [
+        ("2026-10-25T01:50+01:00", time(1, 45), "2026-10-25T01:45+00:00"),
+        ("2026-10-25T01:40+01:00", time(1, 45), "2026-10-25T01:45+01:00"),
+        ("2026-10-25T01:46+00:00", time(1, 45), "2026-10-26T01:45+00:00"),
+        ("2026-03-28T23:00+00:00", time(1, 30), "2026-03-29T02:30+01:00"),
+        ("2026-03-28T12:00+00:00", time(7, 0), "2026-03-29T07:00+01:00"),
+    ],
+)
+def test_an_hour_that_comes_twice_counts_twice_and_one_left_out_is_made_up_for(
+    now: str, wanted: time, due: str
+) -> None:
+    assert next_time(wanted, datetime.fromisoformat(now).timestamp(), HERE) == datetime.fromisoformat(due).timestamp()

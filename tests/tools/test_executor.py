@@ -5,10 +5,11 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loguru import logger
 
 from tests.tools.calling import ALL, context
 from tools.executor import CONFIRM_WITHIN, Executor
-from tools.outcomes import Status
+from tools.outcomes import MemoryOutcomes, Outcome, Status
 from tools.tool import Context, Effect, Failed, Result, TryAgain, tool
 
 
@@ -85,7 +86,10 @@ def test_what_matters_needs_a_question_to_ask_first(lamp: Lamp) -> None:
         tool(lamp.switch, effect=Effect.SECURE)
 
 
-@pytest.mark.parametrize("arguments", [{"to": "on"}, '{"to": "on", "level": "40"}', {"to": "on", "level": 40.0}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"to": "on"}, '{"to": "on", "level": "40"}', {"to": "on", "level": 40.0}, '{"to": "on", "room": null}'],
+)
 async def test_good_arguments_are_taken_as_they_are_meant(executor: Executor, arguments: object) -> None:
     outcome = await executor.call("switch", arguments, context(), allowed=ALL)  # type: ignore[arg-type]
     assert (outcome.status, outcome.say) == (Status.DONE, "The kitchen lamp is on.")
@@ -95,11 +99,17 @@ async def test_good_arguments_are_taken_as_they_are_meant(executor: Executor, ar
     ("arguments", "told"),
     [
         ("{to: on}", "not valid JSON"),
+        ("{'to': 'on'}", "double quotes"),
+        ("[" * 100_000, "not valid JSON"),
+        ("1" * 5_000, "not valid JSON"),
         ("[]", "JSON object"),
-        ({}, "to: Field required"),
+        ({}, "to: Field required, 'on' or 'off'"),
+        ({"to": None}, "to: Field required"),
         ({"to": "sideways"}, "'on' or 'off'"),
-        ({"to": "on", "colour": "red"}, "colour"),
-        ({"to": "on", "level": "bright"}, "level"),
+        ({"to": "on", "colour": "red"}, "colour: there is no such argument, only to, room, level"),
+        ({"to": "on", "level": "bright"}, "level: Input should be a valid integer"),
+        ('{"to": "on", "level": NaN}', "level: Input should be a finite number"),
+        ('{"to": "on", "room": "\\ud83d"}', "half a character"),
     ],
 )
 async def test_bad_arguments_are_told_so_that_a_model_can_repair_them(
@@ -152,23 +162,104 @@ async def test_an_interruption_does_not_stop_what_acts_and_loses_no_outcome(exec
     assert lamp.switched == ["on"]
 
 
-async def test_what_only_tells_is_stopped_with_its_caller(executor: Executor, lamp: Lamp) -> None:
+async def test_a_cancelled_caller_takes_the_answer_from_nobody_else(executor: Executor, lamp: Lamp) -> None:
     lamp.may_finish.clear()
-    call = asyncio.create_task(executor.call("look", {}, context(), allowed=ALL))
+    withdrawn, confirmed = (asyncio.create_task(executor.call("look", {}, context(), allowed=ALL)) for _ in range(2))
     await asyncio.sleep(0.01)
-    call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await call
+    withdrawn.cancel()
+    await asyncio.sleep(0.01)
     lamp.may_finish.set()
-    await asyncio.sleep(0.01)
+    assert (await confirmed).say == "It is on."
+    assert lamp.switched == ["looked"]
+
+
+async def test_what_only_tells_is_asked_again(executor: Executor, lamp: Lamp) -> None:
+    for _ in range(2):
+        await executor.call("look", {}, context(), allowed=ALL)
+    assert lamp.switched == ["looked", "looked"]
+
+
+async def test_what_took_too_long_may_have_acted_and_is_not_repeated_in_its_turn(
+    executor: Executor, lamp: Lamp
+) -> None:
+    lamp.may_finish.clear()
+    first = await executor.call("switch", {"to": "on"}, context(), allowed=ALL)
+    assert (first.status, first.say) == (Status.FAILED, "Sorry, that took too long.")
+    lamp.may_finish.set()
+    assert await executor.call("switch", {"to": "on"}, context(), allowed=ALL) == first
+    assert not lamp.switched
+    assert (await executor.call("switch", {"to": "on"}, context("next"), allowed=ALL)).status is Status.DONE
+
+
+async def test_what_says_that_it_did_nothing_may_be_tried_again(lamp: Lamp) -> None:
+    executor = Executor([tool(lamp.break_down, effect=Effect.CONTROL)])
+    notes = await _noted(executor, [{"how": "failed"}, {"how": "failed"}, {}, {}])
+    assert [note.count("failed") for note in notes] == [1, 1, 1], "the fourth returns what the third came to"
+
+
+class SlowOutcomes(MemoryOutcomes):
+    """What it finds is old when it arrives."""
+
+    async def get(self, key: str) -> Outcome | None:
+        found = await super().get(key)
+        await asyncio.sleep(0.03)
+        return found
+
+
+async def test_a_slow_memory_does_not_make_a_call_act_twice(lamp: Lamp) -> None:
+    executor = Executor([tool(lamp.switch, effect=Effect.CONTROL)], SlowOutcomes())
+    calls = []
+    for _ in range(5):
+        calls.append(asyncio.create_task(executor.call("switch", {"to": "on"}, context(), allowed=ALL)))
+        await asyncio.sleep(0.01)
+    await asyncio.gather(*calls)
+    assert lamp.switched == ["on"]
+
+
+class LostOutcomes(MemoryOutcomes):
+    """A database that goes away."""
+
+    def __init__(self, *, readable: bool) -> None:
+        super().__init__()
+        self._readable = readable
+
+    async def get(self, key: str) -> Outcome | None:
+        if not self._readable:
+            raise ConnectionError("gone")
+        return await super().get(key)
+
+    async def put(self, outcome: Outcome) -> None:
+        raise ConnectionError("gone")
+
+
+async def test_nothing_is_done_where_nobody_knows_whether_it_was_done_before(lamp: Lamp) -> None:
+    executor = Executor([tool(lamp.switch, effect=Effect.CONTROL)], LostOutcomes(readable=False))
+    assert (await executor.call("switch", {"to": "on"}, context(), allowed=ALL)).status is Status.FAILED
     assert not lamp.switched
 
 
-async def test_a_tool_that_takes_too_long_is_given_up_and_may_be_tried_again(executor: Executor, lamp: Lamp) -> None:
-    lamp.may_finish.clear()
-    assert (await executor.call("switch", {"to": "on"}, context(), allowed=ALL)).status is Status.FAILED
-    lamp.may_finish.set()
+async def test_what_was_done_is_told_though_it_cannot_be_recorded(lamp: Lamp) -> None:
+    executor = Executor([tool(lamp.switch, effect=Effect.CONTROL)], LostOutcomes(readable=True))
     assert (await executor.call("switch", {"to": "on"}, context(), allowed=ALL)).status is Status.DONE
+
+
+async def test_every_call_is_noted_without_its_arguments(executor: Executor) -> None:
+    secret = {"to": "on", "room": "secret"}
+    notes = await _noted(executor, [secret, {"to": "sideways", "room": "secret"}])
+    assert [note.split(": ")[-1] for note in notes] == ["done", "invalid"]
+    assert all("switch" in note and "kitchen" in note and "secret" not in note for note in notes)
+
+
+async def _noted(executor: Executor, calls: list[dict[str, str]]) -> list[str]:
+    """The audit records of these calls of the first tool."""
+    notes: list[str] = []
+    sink = logger.add(lambda message: notes.append(message.record["message"]), filter=lambda each: each["level"].name == "INFO")  # fmt: skip
+    try:
+        for arguments in calls:
+            await executor.call(executor.tools(ALL)[0].name, arguments, context(), allowed=ALL)
+    finally:
+        logger.remove(sink)
+    return notes
 
 
 @pytest.mark.parametrize(
@@ -221,6 +312,21 @@ async def test_closing_waits_for_what_acts(executor: Executor, lamp: Lamp) -> No
     await executor.close()
     assert lamp.switched == ["on"]
     assert (await call).status is Status.DONE
+
+
+async def test_closing_stops_what_only_tells_but_nothing_half_way(executor: Executor, lamp: Lamp) -> None:
+    lamp.may_finish.clear()
+    telling, acting = (
+        asyncio.create_task(executor.call(name, arguments, context(), allowed=ALL))
+        for name, arguments in (("look", {}), ("switch", {"to": "on"}))
+    )
+    await asyncio.sleep(0.01)
+    asyncio.get_running_loop().call_later(0.1, lamp.may_finish.set)
+    await executor.close(within=0.02)
+    assert (await acting).status is Status.DONE
+    with pytest.raises(asyncio.CancelledError):
+        await telling
+    assert lamp.switched == ["on"]
 
 
 @given(

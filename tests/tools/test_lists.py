@@ -1,3 +1,7 @@
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from tests.tools.calling import ALL, Caller, MemoryStore, context
 from tools.lists import READ_ALOUD, Lists
 from tools.outcomes import Status
@@ -16,6 +20,43 @@ async def test_nothing_is_on_a_list_twice() -> None:
     await caller.call("add_to_list", item="milk")
     assert await caller.ask("add_to_list", item="Milk") == "Milk is on the shopping list already."
     assert (await caller.call("read_list")).data["items"] == ["milk"]
+
+
+async def test_nothing_is_no_item() -> None:
+    assert (await Caller(Lists(MemoryStore()).tools()).call("add_to_list", item=" ")).status is Status.INVALID
+
+
+class FullDisk(MemoryStore):
+    async def save(self, entries: object) -> None:
+        raise OSError(28, "No space left on device")
+
+
+async def test_what_cannot_be_written_down_is_not_said_to_be_on_the_list() -> None:
+    caller = Caller(Lists(FullDisk()).tools())
+    added = await caller.call("add_to_list", item="milk")
+    assert (added.status, added.say) == (Status.FAILED, "Sorry, I can't write that down right now.")
+    assert (await caller.call("read_list")).data["items"] == []
+
+
+async def test_a_list_that_cannot_be_read_costs_no_other() -> None:
+    store = MemoryStore([{"name": "to-do"}, {"name": "shopping", "items": ["milk"]}])
+    assert await Caller(Lists(store).tools()).ask("read_list") == "There is milk on the shopping list."
+
+
+async def test_several_things_at_once_are_all_on_the_list() -> None:
+    lists = Lists(SlowStore())
+    await asyncio.gather(*(lists.add_to_list(context(), item) for item in ("milk", "eggs", "bread")))
+    assert sorted((await lists.read_list(context())).data["items"]) == ["bread", "eggs", "milk"]
+
+
+class SlowStore(MemoryStore):
+    async def load(self) -> list[dict[str, Any]]:
+        await asyncio.sleep(0.01)
+        return self.entries
+
+    async def save(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        await asyncio.sleep(0.01)
+        await super().save(entries)
 
 
 async def test_a_list_survives_a_restart() -> None:

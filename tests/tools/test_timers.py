@@ -1,5 +1,9 @@
 import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,14 +21,24 @@ NOON = datetime(2026, 3, 28, 12, 0, tzinfo=HERE).timestamp()
 class House:
     """Timers under a clock of their own."""
 
-    def __init__(self, store: MemoryStore | None = None) -> None:
+    def __init__(self, store: MemoryStore | None = None, *, look_again: float = 10.0) -> None:
         self.now = NOON
         self.rung: list[str] = []
         self.broken = False
         self.store = store or MemoryStore()
-        self.timers = Timers(self.store, self.ring, now=lambda: self.now)
+        self.timers = Timers(self.store, self.ring, now=lambda: self.now, look_again=look_again)
         caller = Caller(self.timers.tools())
         self.call, self.ask = caller.call, caller.ask
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.timers.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
 
     async def ring(self, timer: Timer) -> None:
         if self.broken:
@@ -79,7 +93,7 @@ async def test_all_are_stopped_at_once_but_no_alarm() -> None:
     await house.call("set_alarm", time="7 am")
     assert await house.ask("cancel_timer", all_of_them=True) == "I stopped 2 of them."
     assert await house.ask("timer_status") == "The alarm is set for 7:00 AM tomorrow."
-    assert await house.ask("cancel_timer", kind="alarm") == "I stopped the alarm."
+    assert await house.ask("cancel_timer", kind="alarm") == "I stopped the alarm for 7:00 AM tomorrow."
 
 
 async def test_a_timer_is_made_longer_and_shorter() -> None:
@@ -118,22 +132,20 @@ async def test_a_reminder_says_of_what() -> None:
     said = await house.ask("set_reminder", text="call the plumber", time="18:00")
     assert said == "I'll remind you at 6:00 PM: call the plumber."
     house.now = datetime(2026, 3, 28, 18, 0, tzinfo=HERE).timestamp()
-    running = asyncio.create_task(house.timers.run())
-    await _until(lambda: house.rung)
-    running.cancel()
+    async with house.running():
+        await _until(lambda: house.rung)
     assert house.rung == ["A reminder: call the plumber."]
 
 
 async def test_what_is_due_rings_once_and_is_gone() -> None:
     house = House()
-    running = asyncio.create_task(house.timers.run())
-    await house.call("set_timer", seconds=30)
-    await asyncio.sleep(0.01)
-    assert not house.rung
-    house.now += 30
-    await house.call("set_timer", minutes=5)
-    await _until(lambda: house.rung)
-    running.cancel()
+    async with house.running():
+        await house.call("set_timer", seconds=30)
+        await asyncio.sleep(0.01)
+        assert not house.rung
+        house.now += 30
+        await house.call("set_timer", minutes=5)
+        await _until(lambda: house.rung)
     assert house.rung == ["Your 30 second timer is done."]
     assert await house.ask("timer_status") == "The 5 minute timer has 5 minutes left."
 
@@ -143,9 +155,8 @@ async def test_a_timer_survives_a_restart_and_says_that_it_is_late() -> None:
     await House(store).call("set_timer", minutes=10, name="pasta")
     house = House(store)
     house.now += 900
-    running = asyncio.create_task(house.timers.run())
-    await _until(lambda: house.rung)
-    running.cancel()
+    async with house.running():
+        await _until(lambda: house.rung)
     assert house.rung == ["Your pasta timer is done. It was due 5 minutes ago."]
     assert store.entries == []
 
@@ -155,13 +166,129 @@ async def test_what_could_not_be_rung_is_kept() -> None:
     house.broken = True
     await house.call("set_timer", seconds=5)
     house.now += 5
-    running = asyncio.create_task(house.timers.run())
-    await asyncio.sleep(0.02)
-    assert len(house.store.entries) == 1
-    house.broken = False
+    async with house.running():
+        await asyncio.sleep(0.02)
+        assert len(house.store.entries) == 1
+        house.broken = False
+        await house.call("set_timer", minutes=5)
+        await _until(lambda: house.rung)
+
+
+async def test_a_clock_that_was_set_is_noticed() -> None:
+    house = House(look_again=0.01)
+    await house.call("set_timer", minutes=10)
+    async with house.running():
+        await asyncio.sleep(0.03)
+        assert not house.rung
+        house.now += 600
+        await _until(lambda: house.rung)
+
+
+async def test_a_timer_that_is_made_longer_while_it_rings_goes_on() -> None:
+    house = House()
+    heard, said = asyncio.Event(), asyncio.Event()
+
+    async def ring(timer: Timer) -> None:
+        heard.set()
+        await said.wait()
+        await house.ring(timer)
+
+    house.timers = Timers(house.store, ring, now=lambda: house.now)
+    call = Caller(house.timers.tools()).call
+    await call("set_timer", minutes=10, name="pasta")
+    house.now += 600
+    async with house.running():
+        await heard.wait()
+        assert (await call("change_timer", minutes=5)).say == "The pasta timer has 5 minutes left now."
+        said.set()
+        await _until(lambda: house.rung)
+    assert [entry["due"] for entry in house.store.entries] == [house.now + 300]
+
+
+async def test_a_timer_cannot_be_made_shorter_than_nothing_or_longer_than_a_year() -> None:
+    house = House()
+    await house.call("set_timer", minutes=10)
+    assert await house.ask("change_timer", minutes=-10) == "The 10 minute timer has only 10 minutes left."
+    assert (await house.call("change_timer", hours=24 * 366)).status is Status.FAILED
+    assert (await house.call("change_timer")).status is Status.INVALID
+    assert await house.ask("timer_status") == "The 10 minute timer has 10 minutes left."
+
+
+async def test_of_several_that_are_alike_the_next_is_stopped() -> None:
+    house = House()
     await house.call("set_timer", minutes=5)
-    await _until(lambda: house.rung)
-    running.cancel()
+    house.now += 60
+    await house.call("set_timer", minutes=5)
+    assert await house.ask("cancel_timer", minutes=5) == "I stopped the 5 minute timer. Another one goes on."
+    assert await house.ask("timer_status") == "The 5 minute timer has 5 minutes left."
+
+
+async def test_of_several_alarms_the_one_of_that_time_is_stopped() -> None:
+    house = House()
+    for time in ("6 am", "7 am"):
+        await house.call("set_alarm", time=time)
+    which = await house.ask("cancel_timer", kind="alarm")
+    assert which == "Which one? There are the alarm for 6:00 AM tomorrow and alarm for 7:00 AM tomorrow."
+    assert await house.ask("cancel_timer", kind="alarm", time="7") == "I stopped the alarm for 7:00 AM tomorrow."
+    assert await house.ask("timer_status") == "The alarm is set for 6:00 AM tomorrow."
+
+
+async def test_a_name_is_kept_without_what_is_no_part_of_it() -> None:
+    house = House()
+    assert await house.ask("set_timer", minutes=5, name="Anna's timer") == "5 minutes for Anna's, starting now."
+    assert await house.ask("set_timer", minutes=9, name="the timer") == "9 minutes, starting now."
+    assert await house.ask("cancel_timer", name="the anna's timer") == "I stopped the Anna's timer."
+
+
+class Disk(MemoryStore):
+    """A store that can be full."""
+
+    full = False
+
+    async def save(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        await super().save(entries)
+
+
+async def test_a_timer_that_cannot_be_kept_is_not_said_to_run() -> None:
+    disk = Disk()
+    house = House(disk)
+    disk.full = True
+    assert await house.ask("set_timer", minutes=5) == "Sorry, I can't write that down right now."
+    assert await house.ask("timer_status") == "There is no timer running."
+
+
+async def test_a_full_disk_stops_no_timer_and_rings_none_twice() -> None:
+    disk = Disk()
+    house = House(disk, look_again=0.01)
+    for seconds in (10, 20):
+        await house.call("set_timer", seconds=seconds)
+    disk.full = True
+    async with house.running():
+        house.now += 10
+        await _until(lambda: house.rung)
+        house.now += 10
+        await _until(lambda: len(house.rung) == 2)
+    assert house.rung == ["Your 10 second timer is done.", "Your 20 second timer is done."]
+
+
+async def test_a_timer_that_cannot_be_read_costs_no_other() -> None:
+    store = MemoryStore()
+    await House(store).call("set_timer", minutes=10)
+    damaged: list[dict[str, Any]] = [{"id": "a"}, {**store.entries[0], "id": "b", "due": float("nan")}]
+    house = House(MemoryStore([*damaged, *store.entries]))
+    async with house.running():
+        assert await house.ask("timer_status") == "The 10 minute timer has 10 minutes left."
+
+
+async def test_a_reminder_needs_words_and_a_moment() -> None:
+    house = House()
+    assert (await house.call("set_reminder", text=" ", minutes=5)).status is Status.INVALID
+    assert (await house.call("set_reminder", text="feed the cat")).status is Status.INVALID
+    await house.call("set_reminder", text="feed the cat", minutes=5)
+    assert await house.ask("timer_status") == "The reminder to feed the cat is set for 12:05 PM."
+    assert await house.ask("cancel_timer", kind="reminder", name="cat") == "I stopped the reminder to feed the cat."
 
 
 @given(st.lists(st.floats(0, 1e6), max_size=20), st.floats(0, 1e6))
@@ -173,6 +300,31 @@ def test_a_board_gives_out_what_is_due_and_nothing_else(lengths: list[float], pa
         board.remove(each)
     assert all(each.due > NOON + passed for each in board.timers)
     assert len(due) + len(board.timers) == len(lengths)
+
+
+@given(st.lists(st.tuples(st.sampled_from("pqr"), st.integers(1, 4), st.sampled_from(["set", "stop", "change"])), max_size=30))  # fmt: skip
+def test_a_board_holds_what_was_set_changed_and_not_stopped(steps: list[tuple[str, int, str]]) -> None:
+    board, expected = TimerBoard(), dict[str, Timer]()
+    for name, minutes, step in steps:
+        set_here = timer(name, minutes * 60)
+        if step == "set":
+            board.add(set_here)
+            expected[set_here.id] = set_here
+        elif found := board.find("timer", f"the {name} timer", minutes * 60):
+            assert found == [expected[set_here.id]]
+            if step == "stop":
+                board.remove(found[0])
+                del expected[set_here.id]
+            else:
+                expected[set_here.id] = replace(found[0], due=found[0].due + 7)
+                board.add(expected[set_here.id])
+                board.remove(found[0])  # what it was is gone already
+        else:
+            assert set_here.id not in expected
+    assert board.timers == sorted(expected.values(), key=lambda each: each.due)
+    for name in "pqr":
+        assert {each.id for each in board.find(None, name, None)} == {key for key in expected if key[0] == name}
+    assert all(each.left(NOON) == each.due - NOON for each in board.timers)
 
 
 async def _until(condition: object) -> None:
