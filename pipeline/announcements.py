@@ -20,8 +20,11 @@ class Reachable(Protocol):
 
     caller: Caller
 
-    async def announce(self, text: str) -> None:
-        """Say `text` behind what is being said."""
+    def announce(self, text: str) -> None:
+        """Say `text` when nobody speaks."""
+
+    def unsaid(self) -> list[str]:
+        """Take back what was announced and not said, once the conversation has ended."""
 
 
 class Announcements:
@@ -39,6 +42,7 @@ class Announcements:
             yield
         finally:
             self._open.remove(conversation)
+            self._waiting.extend(conversation.unsaid())
 
     def waiting(self) -> list[str]:
         """Take what nobody could hear so far."""
@@ -58,4 +62,4 @@ class Announcements:
             logger.info("nobody can hear an announcement now; it waits for the next conversation")
             self._waiting.append(text)
         for conversation in there or audible:
-            await conversation.announce(text)
+            conversation.announce(text)

@@ -20,7 +20,7 @@ from pipeline.completions import Completions, Engine, Fallback
 from pipeline.conversation import Conversation, Engines
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.endpoint import Endpoint
-from pipeline.engine_state import EngineRecord
+from pipeline.engine_state import EngineRecord, Maintenance
 from pipeline.intents import LocalIntents
 from pipeline.language import language_client
 from pipeline.latency import LatencyLog
@@ -65,6 +65,7 @@ class Assistant:
         self._stack = AsyncExitStack()
         self._taken: set[int] = set()
         self._announcements = Announcements()
+        self._maintenance = Maintenance(settings.data_dir)
         self._family: Family | None = None
         self._priorities = False
 
@@ -138,7 +139,7 @@ class Assistant:
                 call_tool=call_tool,
             )
             for text in self._announcements.waiting():
-                await conversation.announce(text)
+                conversation.announce(text)
             with self._announcements.reach(conversation):
                 await conversation.run()
 
@@ -171,10 +172,12 @@ class Assistant:
     def drain(self) -> None:
         """Ask the own model nothing from now on; answers that have begun go on. Raises `AssistantNotReady`."""
         self._models().drain()
+        self._maintenance.set(True)
 
     def resume(self) -> None:
         """Ask the own model again. Raises `AssistantNotReady`."""
         self._models().resume()
+        self._maintenance.set(False)
 
     def _models(self) -> Completions:
         if self._engines is None:
@@ -265,6 +268,8 @@ class Assistant:
             fallback = Fallback("the hosted service", address, hosted_client, allowed=True, private=hosted.private)
         own = Engine("the language model", endpoint, client, family=self._family, priorities=self._priorities)
         completions = Completions(own, fallback)
+        if self._maintenance.on:
+            completions.drain()
         self._stack.callback(completions.close)
         return completions
 

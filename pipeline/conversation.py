@@ -6,7 +6,6 @@ from uuid import uuid4
 
 from loguru import logger
 from openai import AsyncOpenAI
-from pipecat.frames.frames import TTSSpeakFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -30,6 +29,7 @@ from pipeline.intents import LocalIntents
 from pipeline.language import LanguageModel
 from pipeline.latency import LatencyLog, TurnClock
 from pipeline.local_answers import LocalAnswers
+from pipeline.openings import Openings
 from pipeline.prompt import Prompt
 from pipeline.prompt_keeper import PromptKeeper
 from pipeline.settings import Settings
@@ -82,6 +82,7 @@ class Conversation:
         self._clock = TurnClock(latency, conversation=self.id, door=caller.door, device=caller.device)
         prompt = Prompt(settings.household, small=engines.endpoint.needs_examples)
         self._ducker = Ducker()
+        self._openings = Openings()
         self._functions = HouseFunctions(
             engines.toolbox.executor, caller, conversation=self.id, clock=self._clock, household=settings.household
         )
@@ -98,6 +99,7 @@ class Conversation:
                 loudness=self._ducker,
                 context=self._functions.context,
             ),
+            announce=self._openings.say,
             instruction=prompt.instruction(caller),
             temperature=settings.language.temperature,
             max_tokens=settings.language.max_tokens,
@@ -122,9 +124,13 @@ class Conversation:
             # Pipecat's runner ends tidily on cancellation and keeps it to itself.
             raise asyncio.CancelledError
 
-    async def announce(self, text: str) -> None:
-        """Say something that nobody has just asked for, behind what is being said."""
-        await self._worker.queue_frame(TTSSpeakFrame(text))
+    def announce(self, text: str) -> None:
+        """Say something that nobody has just asked for, when nobody speaks."""
+        self._openings.say(text)
+
+    def unsaid(self) -> list[str]:
+        """Take back what was announced and not said, once the conversation has ended."""
+        return self._openings.unsaid()
 
     def _make_worker(
         self,
@@ -178,6 +184,7 @@ class Conversation:
                     keeper,
                     aggregators.user(),
                     self._llm,
+                    self._openings,
                     speaking,
                     gate,
                     output,

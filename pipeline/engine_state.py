@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from loguru import logger
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.endpoint import Endpoint
@@ -59,6 +60,29 @@ class EngineState:
 
 
 _ADAPTER = TypeAdapter(EngineState)
+
+
+class Maintenance:
+    """Whether the own model is out of use, which a restart of the assistant does not change."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._mark = data_dir / "engine" / "maintenance"
+
+    @property
+    def on(self) -> bool:
+        """Whether the own model is to be asked nothing."""
+        return self._mark.exists()
+
+    def set(self, on: bool) -> None:
+        """Note that the own model is out of use, or is used again."""
+        try:
+            if on:
+                self._mark.parent.mkdir(parents=True, exist_ok=True)
+                self._mark.touch()
+            else:
+                self._mark.unlink(missing_ok=True)
+        except OSError as error:
+            logger.error(f"a restart of the assistant will not know of the maintenance: {error}")
 
 
 class EngineRecord:

@@ -11,12 +11,13 @@ from pipecat.services.llm_service import FunctionCallParams, LLMService
 
 from pipeline.caller import Caller
 from pipeline.endpoint import Endpoint
+from pipeline.language import LanguageModel
 from pipeline.latency import TurnClock
 from pipeline.settings import Household
 from pipeline.toolbox import allowed, tool_context
 from tools.executor import Executor
 from tools.outcomes import Status
-from tools.tool import Context, Effect, Tool
+from tools.tool import Context, Tool
 
 
 class HouseFunctions:
@@ -44,11 +45,10 @@ class HouseFunctions:
         return ToolsSchema([_described(tool) for tool in self._tools])
 
     def register(self, model: LLMService[Any], endpoint: Endpoint) -> None:
-        """Let `model` call them. What acts goes on when the person interrupts, and its result still arrives."""
+        """Let `model` call them. They go on when the person interrupts, and the result still arrives."""
         if endpoint.calls_tools:
             for tool in self._tools:
-                only_tells = tool.effect in (Effect.READ, Effect.PRIVATE)
-                model.register_function(tool.name, self.call, cancel_on_interruption=only_tells)
+                model.register_function(tool.name, self.call, cancel_on_interruption=False)
 
     def context(self) -> Context:
         """Who calls a tool in the turn that is under way."""
@@ -58,8 +58,9 @@ class HouseFunctions:
 
     async def call(self, params: FunctionCallParams) -> None:
         """Run one call, and tell the model what came of it. What needs a yes is asked aloud."""
-        outcome = await self._executor.call(
-            params.function_name, params.arguments, self.context(), allowed=self._allowed
+        assert isinstance(params.llm, LanguageModel)
+        outcome = await params.llm.patiently(
+            self._executor.call(params.function_name, params.arguments, self.context(), allowed=self._allowed)
         )
         if outcome.status is Status.UNCONFIRMED:
             await params.result_callback(

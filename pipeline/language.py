@@ -1,7 +1,9 @@
 """The one language-model client: Pipecat's OpenAI service, at any OpenAI-compatible server."""
 
 import asyncio
-from typing import Any, ClassVar, Final, cast
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from loguru import logger
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, Timeout
@@ -26,10 +28,11 @@ from pipecat.utils.http import connection_limits
 
 from pipeline.admission import Saturated
 from pipeline.answer import Answer
-from pipeline.completions import Completions, NoAnswer, Priority, Request, Why
+from pipeline.completions import Completions, NoAnswer, Priority, Request
 from pipeline.endpoint import Endpoint
 from pipeline.latency import TurnClock
 from pipeline.local_answers import LocalAnswers, NotOnSpeculation
+from pipeline.own_words import own_words
 from pipeline.prompt import PERSONA
 from pipeline.reasoning import wants_reasoning
 from voice.speaking import SPECULATIVE
@@ -38,18 +41,13 @@ WARM_UP_LIMIT: Final = 20.0
 """Seconds for a server to read the prompt; a cold model of a large size takes that long."""
 ANSWER_LIMIT: Final = 120.0
 """Seconds between two pieces of an answer after which the connection counts as dead."""
-APOLOGY: Final = "Sorry, my language model is not answering. Please try again in a moment."
-BUSY: Final = "Sorry, too many people are asking me at once. Please try again in a moment."
-BROKEN_OFF: Final = "Sorry, I lost the rest of that answer."
 WITHHELD: Final = "This is private, and you may not see it."
-FILLER: Final = "One moment."
-THINKING: Final = "Let me think. "
-INSTEAD: Final = {
-    Why.MAINTENANCE: "My own model is under maintenance, so another service answers. ",
-    Why.SATURATED: "My own model is busy, so another service answers. ",
-    Why.FAILED: "My own model is not answering, so another service does. ",
-}
-"""What is said, once a conversation, where a hosted service answers."""
+SLOW: Final = 1.0
+"""Seconds that a tool takes before its caller is told that it does."""
+SILENCE: Final = 5.0
+"""Seconds after its last words in which nobody needs to hear that the assistant is at work."""
+
+Done = TypeVar("Done")
 
 
 class UnheldSpeculation(SpeculationGate):
@@ -74,6 +72,7 @@ class LanguageModel(OpenAILLMService):
         completions: who answers, also where the own server cannot.
         conversation: whose turns these are.
         local: answers what needs no model.
+        announce: says at the next opening what somebody asked for before they went on to something else.
         language: ISO 639-1, of what is said.
         instruction: the stable first part of the prompt.
         clock: takes the times of the answer's words.
@@ -81,8 +80,8 @@ class LanguageModel(OpenAILLMService):
 
     supports_developer_role = False
     priority: ClassVar[Priority] = Priority.VOICE
-    thinking: ClassVar[str] = THINKING
-    """What is said before the model reasons."""
+    aloud: ClassVar[bool] = True
+    """Whether somebody listens, and wonders what a silence means."""
 
     def __init__(
         self,
@@ -97,6 +96,7 @@ class LanguageModel(OpenAILLMService):
         slot: int | None,
         clock: TurnClock,
         local: LocalAnswers | None = None,
+        announce: Callable[[str], None] | None = None,
         language: str = "en",
     ) -> None:
         self._shared_client = client
@@ -104,12 +104,15 @@ class LanguageModel(OpenAILLMService):
         self._completions = completions
         self._conversation = conversation
         self._local = local
+        self._announce = announce
         self._spoken_language = language
         self._answer: Answer | None = None
         self._told_who_answers = False
         self._unread: LLMContext | None = None
         self._offers_tools = False
         self._reading: asyncio.Task[None] | None = None
+        self._late: set[asyncio.Task[None]] = set()
+        self._spoke = -math.inf
         super().__init__(
             settings=OpenAILLMService.Settings(
                 model=endpoint.model,
@@ -177,8 +180,10 @@ class LanguageModel(OpenAILLMService):
             # What was answered without the model is news to it.
             self.read_ahead(self._unread)
             self._unread = None
-        elif isinstance(frame, UserStoppedSpeakingFrame) and self._answer is not None:
-            self._answer.promote()
+        elif isinstance(frame, UserStoppedSpeakingFrame):
+            self._spoke = -math.inf
+            if self._answer is not None:
+                self._answer.promote()
         await super().process_frame(frame, direction)
 
     async def _process_context(self, context: LLMContext) -> None:
@@ -189,8 +194,8 @@ class LanguageModel(OpenAILLMService):
             await self.broadcast_frame(EagerEndOfTurnCancelFrame)
             return
         if reply is None:
-            if self.thinking and self._reasons_about(context):
-                await self._push_llm_text(self.thinking)
+            if self.aloud and self._reasons_about(context):
+                await self._push_llm_text(own_words(self._spoken_language).thinking)
             await super()._process_context(context)
         else:
             self._unread = context
@@ -200,13 +205,42 @@ class LanguageModel(OpenAILLMService):
     async def _answer_locally(self, context: LLMContext) -> str | None:
         if self._local is None:
             return None
-        return await self._local.answer(context, speculative=self._speculation_gate.is_speculating)
+        speculative = self._speculation_gate.is_speculating
+        answering = self.create_task(self._local.answer(context, speculative=speculative), "local answer")
+        try:
+            return await self.patiently(asyncio.shield(answering))
+        except asyncio.CancelledError:
+            if self._announce is None or answering.done() or self._speculation_gate.is_speculating:
+                await self.cancel_task(answering)
+            else:
+                # Somebody went on before a slow tool was done; what they asked for is still theirs.
+                late = self.create_task(self._tell_late(answering), "late answer")
+                self._late.add(late)
+                late.add_done_callback(self._late.discard)
+            raise
+
+    async def _tell_late(self, answering: asyncio.Task[str | None]) -> None:
+        try:
+            answer = await answering
+        except asyncio.CancelledError:
+            await self.cancel_task(answering)
+            raise
+        if answer and self._announce is not None:
+            self._announce(answer)
+
+    async def patiently(self, work: Awaitable[Done]) -> Done:
+        """Wait for a tool, and say so where it takes longer than `SLOW` seconds and nothing was said just now."""
+        waiting = asyncio.get_running_loop().call_later(SLOW, self._say_that_a_tool_works)
+        try:
+            return await work
+        finally:
+            waiting.cancel()
 
     async def _push_llm_text(self, text: str) -> None:
         answer = self._answer
         if answer is not None and answer.why is not None and not self._told_who_answers:
             self._told_who_answers = True
-            await super()._push_llm_text(INSTEAD[answer.why])
+            await super()._push_llm_text(own_words(self._spoken_language).instead[answer.why])
         await super()._push_llm_text(text)
 
     def _reasons_about(self, context: LLMContext) -> bool:
@@ -229,13 +263,23 @@ class LanguageModel(OpenAILLMService):
         return {**request, "messages": messages}
 
     def _say_that_it_takes_a_while(self) -> None:
-        if not self._speculation_gate.is_speculating:
-            self.create_task(self.push_frame(TTSSpeakFrame(FILLER, append_to_context=False)))
+        self._fill(own_words(self._spoken_language).moment)
+
+    def _say_that_a_tool_works(self) -> None:
+        self._fill(own_words(self._spoken_language).looking)
+
+    def _fill(self, words: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if self.aloud and now - self._spoke > SILENCE and not self._speculation_gate.is_speculating:
+            self._spoke = now
+            self.create_task(self.push_frame(TTSSpeakFrame(words, append_to_context=False)), "filler")
 
     async def cleanup(self) -> None:
-        """Stop reading ahead."""
+        """Stop reading ahead, and wait for no late answer."""
         await self._stop_reading()
         await super().cleanup()
+        for late in list(self._late):
+            await self.cancel_task(late)
 
     async def _stop_reading(self) -> None:
         reading, self._reading = self._reading, None
@@ -248,6 +292,7 @@ class LanguageModel(OpenAILLMService):
             self._clock.response_began()
             frame.metadata[SPECULATIVE] = self._speculation_gate.is_speculating
         elif isinstance(frame, LLMTextFrame):
+            self._spoke = asyncio.get_running_loop().time()
             self._clock.mark("first_token")
         await super().push_frame(frame, direction)
 
@@ -257,13 +302,13 @@ class LanguageModel(OpenAILLMService):
             await self.broadcast_frame(EagerEndOfTurnCancelFrame)
             return
         logger.error(f"the language model failed: {error.error}")
-        await self.push_frame(TTSSpeakFrame(_apology(error.exception), append_to_context=False))
+        await self.push_frame(TTSSpeakFrame(self._apology(error.exception), append_to_context=False))
 
-
-def _apology(error: BaseException | None) -> str:
-    if isinstance(error, Saturated):
-        return BUSY
-    return BROKEN_OFF if isinstance(error, NoAnswer) and error.spoken else APOLOGY
+    def _apology(self, error: BaseException | None) -> str:
+        words = own_words(self._spoken_language)
+        if isinstance(error, Saturated):
+            return words.busy
+        return words.broken_off if isinstance(error, NoAnswer) and error.spoken else words.apology
 
 
 def language_client(endpoint: Endpoint) -> AsyncOpenAI:

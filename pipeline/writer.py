@@ -140,7 +140,7 @@ class Writer(LanguageModel):
     """
 
     priority = Priority.TYPED
-    thinking = ""
+    aloud = False
 
     def __init__(self, request: WrittenRequest, **language: Any) -> None:
         super().__init__(**language)

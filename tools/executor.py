@@ -3,6 +3,9 @@
 A call is known by its key: conversation, turn, tool and arguments. Whoever makes the same call again, after an
 interruption, a retry or a repeated answer of the model, gets the outcome of the first one. A tool is not stopped by
 its caller's cancellation: it ends in the executor's care, and what an acting one came to is kept.
+
+What a tool returns is data, but a model may take it for an order. So once words from outside the house were read in a
+turn, whatever acts is confirmed aloud in that turn.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from loguru import logger
@@ -21,6 +25,8 @@ from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain
 
 CONFIRM_WITHIN: Final = 60.0
 """Seconds in which a yes still belongs to the question."""
+MOST_QUOTING: Final = 256
+"""Conversations whose latest turn with words from outside is remembered."""
 CLOSE_LIMIT: Final = 5.0
 """Seconds that tools at work get to finish when the house stops."""
 _WENT_WRONG: Final = "Sorry, that went wrong."
@@ -71,6 +77,7 @@ class Executor:
         self._clock = clock
         self._running: dict[str, _Running] = {}
         self._pending: dict[str, _Pending] = {}
+        self._quoting: dict[str, str] = {}
 
     def tools(self, effects: Collection[Effect]) -> list[Tool]:
         """The tools with these effects."""
@@ -100,8 +107,9 @@ class Executor:
         if tool.effect not in allowed:
             refusal = Outcome(key, name, checked, Status.REFUSED, "Sorry, that is not allowed from here.")
             return _noted(context, refusal)
-        if tool.question is not None and key not in self._running:
-            return await self._recorded(key, name) or self._ask(tool.question, checked, context, key, name)
+        question = self._question(tool, context)
+        if question is not None and key not in self._running:
+            return await self._recorded(key, name) or self._ask(question, checked, context, key, name)
         return await self._run(tool, checked, context, key)
 
     def pending(self, conversation: str) -> Outcome | None:
@@ -133,6 +141,17 @@ class Executor:
                 each.task.cancel()
         await asyncio.wait([each.task for each in running])
 
+    def _quoted(self, context: Context) -> None:
+        self._quoting.pop(context.conversation, None)
+        self._quoting[context.conversation] = context.turn
+        while len(self._quoting) > MOST_QUOTING:
+            del self._quoting[next(iter(self._quoting))]
+
+    def _question(self, tool: Tool, context: Context) -> Callable[[Mapping[str, Any]], str] | None:
+        if tool.question is None and tool.effect in _ACTING and self._quoting.get(context.conversation) == context.turn:
+            return partial(_suspicion, tool)
+        return tool.question
+
     def _ask(
         self,
         question: Callable[[Mapping[str, Any]], str],
@@ -161,6 +180,8 @@ class Executor:
         if acts and (done := await self._recorded(key, tool.name)) is not None:
             return done
         attempt = await _attempt(tool, arguments, context)
+        if tool.quotes:
+            self._quoted(context)
         outcome = Outcome(key, tool.name, arguments, attempt.status, attempt.result.say, attempt.result.data)
         # What only tells may be asked again: the time has gone on.
         if acts and attempt.settled:
@@ -195,6 +216,12 @@ async def _attempt(tool: Tool, arguments: Mapping[str, Any], context: Context) -
     except Exception as error:  # noqa: BLE001 - a tool's fault must not end the conversation
         logger.opt(exception=error).error(f"the tool {tool.name} is broken")
         return _Attempt(Status.FAILED, Result(_WENT_WRONG), settled=True)
+
+
+def _suspicion(tool: Tool, arguments: Mapping[str, Any]) -> str:
+    given = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in arguments.items() if value is not None)
+    what = f"{tool.name.replace('_', ' ')}, {given}" if given else tool.name.replace("_", " ")
+    return f"I was reading what somebody else wrote. Shall I really do this: {what}?"
 
 
 def _check(tool: Tool, arguments: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,8 @@ class Tool:
     seconds: float = TIME_LIMIT
     question: Callable[[Mapping[str, Any]], str] | None = None
     """What is asked before a SECURE call is made."""
+    quotes: bool = False
+    """Its result holds words that somebody outside the house wrote: a page, a mail, an invitation."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -90,6 +92,7 @@ def tool(
     effect: Effect,
     seconds: float = TIME_LIMIT,
     question: Callable[[Mapping[str, Any]], str] | None = None,
+    quotes: bool = False,
 ) -> Tool:
     """Make a tool of an async function or method.
 
@@ -107,4 +110,4 @@ def tool(
     arguments = create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
     if effect is Effect.SECURE and question is None:
         raise ValueError(f"{name} matters, so it needs a question to ask first")
-    return Tool(name, parsed.short_description or name, arguments, function, effect, seconds, question)
+    return Tool(name, parsed.short_description or name, arguments, function, effect, seconds, question, quotes)

@@ -10,9 +10,13 @@ class Talk:
         capabilities = frozenset({Capability.SHOW} if silent else {Capability.HEAR, Capability.SPEAK})
         self.caller = Caller("realtime", device, capabilities=capabilities)
         self.said: list[str] = []
+        self.left: list[str] = []
 
-    async def announce(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         self.said.append(text)
+
+    def unsaid(self) -> list[str]:
+        return self.left
 
 
 async def test_a_timer_rings_where_it_was_set() -> None:
@@ -40,3 +44,10 @@ async def test_what_nobody_could_hear_waits_for_the_next_conversation() -> None:
     assert len(waiting) == MOST_WAITING
     assert waiting[-1] == str(MOST_WAITING)
     assert house.waiting() == []
+
+
+async def test_what_a_conversation_ended_too_early_to_say_waits_for_the_next_one() -> None:
+    house, kitchen = Announcements(), Talk("kitchen")
+    with house.reach(kitchen):
+        kitchen.left = ["The wash is done."]
+    assert house.waiting() == ["The wash is done."]

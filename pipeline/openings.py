@@ -1,0 +1,128 @@
+"""Where in a conversation something may be said that nobody has just asked for."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import Final
+
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EagerEndOfTurnCancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    StartFrame,
+    TTSSpeakFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+QUIET: Final = 0.7
+"""Seconds after the last word in which an answer begins, or its voice does."""
+LONGEST_WAIT: Final = 20.0
+"""Seconds for which others may keep the floor; a timer is worth an interruption then."""
+
+
+class Floor:
+    """Who has the floor. Without input or output; times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._person = self._answer = self._voice = False
+        self._since = 0.0
+
+    def see(self, frame: Frame, now: float) -> bool:
+        """Follow a frame; tell whether it says anything about the floor."""
+        match frame:
+            case UserStartedSpeakingFrame():
+                self._person = True
+            case UserStoppedSpeakingFrame():
+                self._person = False
+            case LLMFullResponseStartFrame():
+                self._answer = True
+            case LLMFullResponseEndFrame() | InterruptionFrame() | EagerEndOfTurnCancelFrame():
+                self._answer = False
+            case BotStartedSpeakingFrame():
+                self._voice = True
+            case BotStoppedSpeakingFrame():
+                self._voice = False
+            case _:
+                return False
+        self._since = now
+        return True
+
+    def opens_in(self, now: float) -> float | None:
+        """Seconds until it is free, if nobody speaks meanwhile; None while somebody has it."""
+        if self._person or self._answer or self._voice:
+            return None
+        return max(0.0, self._since + QUIET - now)
+
+
+class Openings(FrameProcessor):
+    """Says announcements when nobody speaks and no answer is on its way. It stands between the model and the voice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._floor = Floor()
+        self._waiting: deque[tuple[str, float]] = deque()
+        self._changed = asyncio.Event()
+        self._speaking: asyncio.Task[None] | None = None
+
+    def say(self, text: str) -> None:
+        """Say `text` at the next opening, after `LONGEST_WAIT` seconds even without one."""
+        self._waiting.append((text, time.monotonic() + LONGEST_WAIT))
+        self._changed.set()
+
+    def unsaid(self) -> list[str]:
+        """Take back what was not said, once the conversation has ended."""
+        texts = [text for text, _ in self._waiting]
+        self._waiting.clear()
+        return texts
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Follow who speaks."""
+        await super().process_frame(frame, direction)
+        if self._floor.see(frame, time.monotonic()):
+            self._changed.set()
+        elif isinstance(frame, EndFrame | CancelFrame):
+            await self._stop()
+        await self.push_frame(frame, direction)
+        if isinstance(frame, StartFrame) and self._speaking is None:
+            self._speaking = self.create_task(self._speak(), "openings")
+
+    async def cleanup(self) -> None:
+        """Say nothing more."""
+        await self._stop()
+        await super().cleanup()
+
+    async def _speak(self) -> None:
+        while True:
+            self._changed.clear()
+            now = time.monotonic()
+            wait = self._wait(now)
+            if wait == 0.0:
+                text, _ = self._waiting.popleft()
+                # Two of them must not run into each other before the voice of the first is heard.
+                self._floor.see(BotStoppedSpeakingFrame(), now)
+                await self.push_frame(TTSSpeakFrame(text))
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+
+    def _wait(self, now: float) -> float | None:
+        if not self._waiting:
+            return None
+        impatient = max(0.0, self._waiting[0][1] - now)
+        opens = self._floor.opens_in(now)
+        return impatient if opens is None else min(opens, impatient)
+
+    async def _stop(self) -> None:
+        speaking, self._speaking = self._speaking, None
+        if speaking is not None:
+            await self.cancel_task(speaking)
