@@ -111,7 +111,7 @@ class LanguageModel(OpenAILLMService):
         self._unread: LLMContext | None = None
         self._offers_tools = False
         self._reading: asyncio.Task[None] | None = None
-        self._late: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[str | None]] = set()
         self._spoke = -math.inf
         super().__init__(
             settings=OpenAILLMService.Settings(
@@ -206,26 +206,27 @@ class LanguageModel(OpenAILLMService):
         if self._local is None:
             return None
         speculative = self._speculation_gate.is_speculating
-        answering = self.create_task(self._local.answer(context, speculative=speculative), "local answer")
+        # Not Pipecat's kind of task, which keeps its exceptions to itself.
+        answering = asyncio.create_task(self._local.answer(context, speculative=speculative), name="local answer")
         try:
             return await self.patiently(asyncio.shield(answering))
         except asyncio.CancelledError:
-            if self._announce is None or answering.done() or self._speculation_gate.is_speculating:
-                await self.cancel_task(answering)
+            if self._announce is None or self._speculation_gate.is_speculating:
+                answering.cancel()
+                await asyncio.wait({answering})
             else:
                 # Somebody went on before a slow tool was done; what they asked for is still theirs.
-                late = self.create_task(self._tell_late(answering), "late answer")
-                self._late.add(late)
-                late.add_done_callback(self._late.discard)
+                self._late.add(answering)
+                answering.add_done_callback(self._tell_late)
             raise
 
-    async def _tell_late(self, answering: asyncio.Task[str | None]) -> None:
-        try:
-            answer = await answering
-        except asyncio.CancelledError:
-            await self.cancel_task(answering)
-            raise
-        if answer and self._announce is not None:
+    def _tell_late(self, answering: asyncio.Task[str | None]) -> None:
+        self._late.discard(answering)
+        if answering.cancelled() or self._announce is None:
+            return
+        if error := answering.exception():
+            logger.error(f"a late answer failed: {error!r}")
+        elif answer := answering.result():
             self._announce(answer)
 
     async def patiently(self, work: Awaitable[Done]) -> Done:
@@ -278,8 +279,11 @@ class LanguageModel(OpenAILLMService):
         """Stop reading ahead, and wait for no late answer."""
         await self._stop_reading()
         await super().cleanup()
-        for late in list(self._late):
-            await self.cancel_task(late)
+        late = list(self._late)
+        for answering in late:
+            answering.cancel()
+        if late:
+            await asyncio.wait(late)
 
     async def _stop_reading(self) -> None:
         reading, self._reading = self._reading, None

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
     Frame,
     InterruptionFrame,
+    LLMContextFrame,
     LLMMessagesAppendFrame,
     LLMTextFrame,
     TTSSpeakFrame,
@@ -58,6 +60,7 @@ class House:
             tool(self.read_meter, effect=Effect.READ),
             tool(self.read_page, effect=Effect.READ, quotes=True),
             tool(self.switch_pump, effect=Effect.CONTROL),
+            tool(self.set_timer, effect=Effect.CONTROL),
             tool(self.open_gate, effect=Effect.SECURE, question=lambda _: "Shall I open the gate?"),
         ]
 
@@ -88,6 +91,11 @@ class House:
         await self._work("switch_pump")
         return Result("The pump is off.")
 
+    async def set_timer(self, context: Context, hours: float = 0, minutes: float = 0, seconds: float = 0) -> Result:
+        """Set a timer."""
+        await self._work("set_timer")
+        return Result("The timer is set.")
+
     async def open_gate(self, context: Context) -> Result:
         """Open the gate."""
         await self._work("open_gate")
@@ -103,6 +111,7 @@ class Ear(FrameProcessor):
     def __init__(self) -> None:
         super().__init__()
         self.heard: list[str] = []
+        self.withdrawn = asyncio.Event()
         self._changed = asyncio.Event()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -110,6 +119,8 @@ class Ear(FrameProcessor):
         if isinstance(frame, LLMTextFrame | TTSSpeakFrame):
             self.heard.append(frame.text)
             self._changed.set()
+        elif isinstance(frame, EagerEndOfTurnCancelFrame):
+            self.withdrawn.set()
         await self.push_frame(frame, direction)
 
     async def until(self, true: Callable[[], bool]) -> None:
@@ -282,6 +293,17 @@ async def test_what_was_asked_for_without_the_model_is_still_told_after_an_inter
     async with asyncio.timeout(10):
         assert await talk.announced.get() == "It's noon."
     assert talk.house.ran == ["get_time"]
+
+
+async def test_what_acts_waits_for_the_turn_to_be_confirmed_and_the_model_is_not_asked_instead(talk):
+    turn = LLMContext([{"role": "user", "content": "Set a timer for three minutes."}], talk.context.tools)
+    await talk.worker.queue_frame(LLMContextFrame(turn, speculation=True))
+    async with asyncio.timeout(10):
+        await talk.ear.withdrawn.wait()
+    assert (talk.house.ran, talk.server.requests) == ([], [])
+    await talk.say("Set a timer for three minutes.")
+    await talk.hears("The timer is set.")
+    assert talk.house.ran == ["set_timer"]
 
 
 async def test_a_question_is_asked_before_an_action_that_matters_and_a_yes_acts(talk):
