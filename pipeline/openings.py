@@ -25,6 +25,9 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 QUIET: Final = 0.7
 """Seconds after the last word in which an answer begins, or its voice does."""
+TOO_SOON: Final = 1.5
+"""Seconds of an announcement after which an interruption can be an answer to it: it takes half a second to react, and a
+second until words are known to be an interruption."""
 LONGEST_WAIT: Final = 20.0
 """Seconds for which others may keep the floor; a timer is worth an interruption then."""
 
@@ -72,6 +75,8 @@ class Openings(FrameProcessor):
         self._waiting: deque[tuple[str, float]] = deque()
         self._changed = asyncio.Event()
         self._speaking: asyncio.Task[None] | None = None
+        self._said: str | None = None
+        self._heard_since: float | None = None
 
     def say(self, text: str) -> None:
         """Say `text` at the next opening, after `LONGEST_WAIT` seconds even without one."""
@@ -80,6 +85,7 @@ class Openings(FrameProcessor):
 
     def unsaid(self) -> list[str]:
         """Take back what was not said, once the conversation has ended."""
+        self._take_back()
         texts = [text for text, _ in self._waiting]
         self._waiting.clear()
         return texts
@@ -87,7 +93,14 @@ class Openings(FrameProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Follow who speaks."""
         await super().process_frame(frame, direction)
-        if self._floor.see(frame, time.monotonic()):
+        now = time.monotonic()
+        if isinstance(frame, BotStartedSpeakingFrame) and self._heard_since is None:
+            self._heard_since = now
+        elif isinstance(frame, BotStoppedSpeakingFrame) and self._heard_since is not None:
+            self._said = None
+        elif isinstance(frame, InterruptionFrame):
+            self._take_back()
+        if self._floor.see(frame, now):
             self._changed.set()
         elif isinstance(frame, EndFrame | CancelFrame):
             await self._stop()
@@ -109,11 +122,19 @@ class Openings(FrameProcessor):
                 text, _ = self._waiting.popleft()
                 # Two of them must not run into each other before the voice of the first is heard.
                 self._floor.see(BotStoppedSpeakingFrame(), now)
+                self._said, self._heard_since = text, None
                 await self.push_frame(TTSSpeakFrame(text))
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
+
+    def _take_back(self) -> None:
+        """Say again what was broken off before anybody could understand it."""
+        now = time.monotonic()
+        said, self._said = self._said, None
+        if said is not None and (self._heard_since is None or now - self._heard_since < TOO_SOON):
+            self._waiting.appendleft((said, now + LONGEST_WAIT))
 
     def _wait(self, now: float) -> float | None:
         if not self._waiting:

@@ -197,7 +197,8 @@ class Hearing(FrameProcessor):
                 await self.push_frame(partial, FrameDirection.UPSTREAM)
                 self._on_partial(text)
             case StartTurn(continues):
-                self._turn = HeardTurn(continues=continues)
+                # Over the assistant's voice words decide, so that the end may be known before the beginning is.
+                self._turn.continues, self._turn.withdrawn, self._turn.speculated = continues, 0, None
                 await self.push_frame(VADUserStartedSpeakingFrame(start_secs=ONSET_SECONDS), FrameDirection.UPSTREAM)
                 await self.push_frame(ProposedUserStartedSpeakingFrame())
             case Speculate(text):
@@ -213,7 +214,9 @@ class Hearing(FrameProcessor):
                 self._turn.text, self._turn.decided = command.text, now
                 await self._on_turn(self._turn)
                 await self._push_transcript(command)
+                self._turn = HeardTurn()
             case Abandon():
+                self._turn = HeardTurn()
                 await self.push_frame(ProposedUserStoppedSpeakingFrame())
                 await self.broadcast_frame(UserTurnAbandonedFrame)
             case Duck():

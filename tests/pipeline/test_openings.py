@@ -104,6 +104,8 @@ async def test_an_announcement_is_said_at_once_where_nobody_speaks():
     async with Talk() as talk:
         talk.openings.say("The tea is ready.")
         assert await talk.heard() == "The tea is ready."
+        await talk.worker.queue_frames([BotStartedSpeakingFrame(), BotStoppedSpeakingFrame()])
+        await asyncio.sleep(0.2)
     assert talk.openings.unsaid() == []
 
 
@@ -126,6 +128,23 @@ async def test_who_never_stops_speaking_hears_it_all_the_same(monkeypatch):
         await asyncio.sleep(0.1)
         talk.openings.say("The alarm rings.")
         assert await talk.heard() == "The alarm rings."
+
+
+async def test_what_was_broken_off_before_anybody_could_understand_it_is_said_again():
+    async with Talk() as talk:
+        talk.openings.say("The tea is ready.")
+        assert await talk.heard() == "The tea is ready."
+        await talk.worker.queue_frames([BotStartedSpeakingFrame(), InterruptionFrame(), BotStoppedSpeakingFrame()])
+        assert await talk.heard() == "The tea is ready."
+
+
+async def test_what_was_heard_to_its_end_is_not_said_again():
+    async with Talk() as talk:
+        talk.openings.say("The tea is ready.")
+        assert await talk.heard() == "The tea is ready."
+        await talk.worker.queue_frames([BotStartedSpeakingFrame(), BotStoppedSpeakingFrame(), InterruptionFrame()])
+        talk.openings.say("The next one.")
+        assert await talk.heard() == "The next one."
 
 
 async def test_what_could_not_be_said_before_the_end_is_handed_back():
