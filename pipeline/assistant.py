@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -30,7 +29,6 @@ from pipeline.prompt import EXAMPLES, Prompt
 from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.toolbox import Toolbox
-from pipeline.vllm import with_strict_tools
 from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
 from voice import models
@@ -245,17 +243,9 @@ class Assistant:
             endpoint, cache=self.settings.data_dir / "cache" / "capabilities.json", patience=PROBE_LIMIT
         )
         logger.info(found.summary())
-        family = self._family = found.family(endpoint.url)
+        self._family = found.family(endpoint.url)
         self._priorities = found.priorities is True
-        return replace(
-            endpoint,
-            model=endpoint.model or found.model or "default",
-            context=min(endpoint.context, found.context or endpoint.context),
-            calls_tools=language.tools and found.calls_freely is not False,
-            reasons=family.reasons,
-            sees=language.images or found.sees is True,
-            adapt=with_strict_tools if found.server.startswith("vLLM") else endpoint.adapt,
-        )
+        return found.known(endpoint, tools=language.tools, images=language.images)
 
     def _completions(self, endpoint: Endpoint, client: AsyncOpenAI) -> Completions:
         hosted, fallback = self.settings.fallback, None

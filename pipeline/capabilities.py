@@ -12,7 +12,9 @@ from typing import Any
 from loguru import logger
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.endpoint import Endpoint
 from pipeline.reasoning import PLAIN, Family, family_of
+from pipeline.vllm import with_strict_tools
 
 MAX_AGE = 7 * 24 * 3600.0
 """Seconds that an answer is believed: a server may have been started again with other arguments without a trace."""
@@ -85,6 +87,23 @@ class Capabilities:
         else:
             return PLAIN
         return replace(found, begins_inside=self.begins_inside)
+
+    def known(self, endpoint: Endpoint, *, tools: bool = True, images: bool = False) -> Endpoint:
+        """Complete what is known of the server.
+
+        Args:
+            tools: the household lets the model call tools, if it can.
+            images: the household says that the model sees, where it cannot be told by asking.
+        """
+        return replace(
+            endpoint,
+            model=endpoint.model or self.model or "default",
+            context=min(endpoint.context, self.context or endpoint.context),
+            calls_tools=tools and self.calls_freely is not False,
+            reasons=self.family(endpoint.url).reasons,
+            sees=images or self.sees is True,
+            adapt=with_strict_tools if self.server.startswith("vLLM") else endpoint.adapt,
+        )
 
     def _parts(self) -> Iterator[str]:
         if self.context:

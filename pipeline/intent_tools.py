@@ -14,6 +14,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "HassGetCurrentTime": "get_time", "HassGetCurrentDate": "get_date", "HassShoppingListAddItem": "add_to_list",
     "HassShoppingListCompleteItem": "remove_from_list", "ReadList": "read_list", "ClearList": "clear_list",
     "SetAlarm": "set_alarm", "SetReminder": "set_reminder", "Sum": "calculate",
+    "Conversion": "convert_units",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 
@@ -35,7 +36,7 @@ _RENAMED: Final = {
 }  # fmt: skip
 _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "set_timer": frozenset({"hours", "minutes", "seconds", "name"}),
-    "cancel_timer": frozenset({"hours", "minutes", "seconds", "name", "kind", "all_of_them"}),
+    "cancel_timer": frozenset({"hours", "minutes", "seconds", "name", "kind", "time", "all_of_them"}),
     "timer_status": frozenset({"name", "kind"}),
     "change_timer": frozenset({"hours", "minutes", "seconds", "name"}),
     "get_time": frozenset({"place"}),

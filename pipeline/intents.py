@@ -7,11 +7,12 @@ whatever says more than a command is for the language model.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, Final
 
 from hassil import Intents, SlotList, TextSlotList, recognize_all
+from hassil.models import MatchEntity
 from hassil.recognize import RecognizeResult
 from home_assistant_intents import get_intents
 
@@ -99,6 +100,8 @@ class LocalIntents:
             return []
         if (expression := self._phrases.sum(command)) is not None:
             return [Match("Sum", tool=TOOLS["Sum"], arguments={"expression": expression})]
+        if (conversion := self._phrases.conversion(command)) is not None:
+            return [Match("Conversion", tool=TOOLS["Conversion"], arguments=asdict(conversion))]
         for intents in self._sets:
             for reading in self._readings(command, intents):
                 if found := self._understood(command, reading):
@@ -118,8 +121,7 @@ class LocalIntents:
         for entity in reading.entities_list:
             said: str | None = entity.text_clean
             if entity.is_wildcard:
-                start, end = entity.text_span or (0, 0)
-                said = self._phrases.free(entity.name, command[start:end] or entity.text)
+                said = self._phrases.free(entity.name, _as_said(command, entity))
                 if said is None:
                     return []
             slots[entity.name] = said if entity.is_wildcard else entity.value
@@ -129,6 +131,18 @@ class LocalIntents:
             Match(call.intent, {**slots, **call.arguments}, call.tool, call.arguments, words | _texts(call), response)
             for call in calls(reading.intent.name, slots, self._phrases)
         ]
+
+
+def _as_said(command: str, entity: MatchEntity) -> str:
+    """The words of a free slot with their commas, which hassil leaves out of its text."""
+    start, end = entity.text_span or (0, 0)
+    said = command[start:end]
+    # Behind a number in words hassil's place is too far to the right.
+    return said if _letters(said) == _letters(entity.text) else entity.text
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
 
 
 def _texts(call: Call) -> dict[str, str]:

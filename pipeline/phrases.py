@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pipeline.spoken_conversions import Conversion, SpokenConversions
 from pipeline.spoken_sums import NumberWords, Rewrites, SpokenSums, compiled, rewritten
 
 MOST_COURTESIES: Final = 6
@@ -49,7 +50,11 @@ class Phrases:
         self._not_names = self._not_free.union(data.get("not_names", ()))
         self._times: Rewrites = compiled(data.get("times", ()))
         self._numbers = NumberWords(language, data.get("number_variants", ())) if data else None
-        self._sums = SpokenSums(self._numbers, data["sums"]) if self._numbers and "sums" in data else None
+        numbers = self._numbers
+        self._sums = SpokenSums(numbers, data["sums"]) if numbers and "sums" in data else None
+        self._conversions = (
+            SpokenConversions(numbers, data["conversions"]) if numbers and "conversions" in data else None
+        )
 
     def command(self, text: str) -> str:
         """Take away what surrounds a command: an address, fillers, courtesies and punctuation."""
@@ -92,6 +97,10 @@ class Phrases:
         said = rewritten(digits.lower().strip(), self._times).strip()
         time = _TIME_OF_DAY.fullmatch(said)
         return said if time and int(time["hour"]) < 24 and int(time["minute"] or 0) < 60 else None
+
+    def conversion(self, command: str) -> Conversion | None:
+        """The conversion of units that a command asks for, or None where it does not."""
+        return self._conversions.read(command) if self._conversions else None
 
     def sum(self, command: str) -> str | None:
         """The arithmetic that a command asks for, or None where it does not."""

@@ -2,9 +2,8 @@
 
 import argparse
 import asyncio
-import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from faster_whisper import WhisperModel
 from loguru import logger
 
 from pipeline import settings
-from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.prompt import PERSONA
 from tests.benchmarks import accuracy, barge_in, latency, load, pauses, report
+from tests.benchmarks.language import language_server
 from tests.benchmarks.recordings import Corpus, Recording, corpus, paused_sentences
-from tests.benchmarks.servers import LanguageServer, Passfel, Plain, Side
-from voice.models import language_model, whisper_model
+from tests.benchmarks.servers import Passfel, Plain, Side
+from voice.models import whisper_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +113,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--language-url", help="an OpenAI-compatible server to ask instead of the embedded one")
     parser.add_argument("--language-model", default="default", help="the model's name there")
     return parser.parse_args()
-
-
-@contextlib.asynccontextmanager
-async def language_server(url: str | None, model: str) -> AsyncIterator[LanguageServer]:
-    """Give the one language model that both sides ask, started here unless there is one already."""
-    if url is not None:
-        yield LanguageServer(url, "none", model)
-        return
-    # As PASSFEL starts it where no address is set.
-    language = settings.Language()
-    engine = EmbeddedLanguageEngine(language_model(None), threads=language.threads, context=language.context)
-    endpoint = await engine.start()
-    try:
-        yield LanguageServer(endpoint.url, endpoint.api_key, endpoint.model, embedded=True)
-    finally:
-        await engine.stop()
 
 
 async def measure(chosen: argparse.Namespace, folder: Path) -> bool:

@@ -82,7 +82,7 @@ def latency(turns: Sequence[Turn]) -> str:
     """Return quantiles of the time to the answer and their ratios, and how long a finished question waits."""
     questions = [turn for turn in turns if turn.recording in QUESTIONS]
     waits = [f"{side} {_number(max(times(questions, side), default=float('nan')))} s" for side in _sides(turns)]
-    return _section(
+    return section(
         "Latency: end of speech to first audible sample, seconds",
         ["", "turns", "median", "p90", "p95", "cut off", f"no answer in {ANSWER_LIMIT:.0f} s"],
         _latency_rows(turns),
@@ -94,7 +94,7 @@ def latency(turns: Sequence[Turn]) -> str:
 def pauses(turns: Sequence[Turn]) -> str:
     """Return how many sentences with a pause inside were cut in two."""
     spoken_over = [f"{side} {sum(turn.spoken_over for turn in turns if turn.side == side)}" for side in _sides(turns)]
-    return _section(
+    return section(
         "Pauses: sentences with 0.5–1.2 s of silence inside (and one with the speaker's own)",
         ["", "sentences", "median s to the answer", "p90", "p95", "cut in two", "no answer"],
         _latency_rows(turns),
@@ -140,7 +140,7 @@ def accuracy(ways: Sequence[Accuracy]) -> str:
         for way in ways
     ]
     heard = ways[0].heard
-    return _section(
+    return section(
         "Accuracy in English",
         ["", "word error rate", "difference", "slot values right", "difference", "s an utterance", "ratio"],
         rows,
@@ -164,7 +164,7 @@ def barge_in(found: Sequence[Interruption], requests: Iterable[str]) -> str:
             false = [one for one in own if one.sound == sound]
             row.append(f"{sum(one.went_on for one in false)} of {len(false)}" if false else NONE)
         rows.append(row)
-    return _section(
+    return section(
         "Barge-in: from the first sound of the interruption, seconds",
         [
             "",
@@ -184,7 +184,7 @@ def memory(weighed: Sequence[Memory]) -> str:
     count = max((len(one.megabytes) for one in weighed), default=0)
     rows = [[one.side, *(f"{mb:.0f}" for mb in one.megabytes), f"{one.each_further:.1f}"] for one in weighed]
     rows += _ratio_row(count + 1, {one.side: one.each_further for one in weighed})
-    return _section(
+    return section(
         "Memory: MB (proportional set size without the language model) with open conversations",
         ["", *map(str, range(1, count + 1)), "each further"],
         rows,
@@ -198,14 +198,14 @@ def concurrency(turns: Sequence[Turn]) -> str:
         own = [turn for turn in turns if turn.side == side]
         latencies = " ".join(f"{turn.latency:.1f}" if turn.answered else "none" for turn in own)
         rows.append([side, f"{sum(t.answered for t in own)} of {len(own)}", latencies or NONE])
-    return _section("Several conversations at once", ["", "answered", "seconds to each answer"], rows)
+    return section("Several conversations at once", ["", "answered", "seconds to each answer"], rows)
 
 
 def idle(used: Sequence[Idle]) -> str:
     """Return the share of a core that an open, silent conversation takes."""
     rows = [[one.side, f"{one.core:.1%}"] for one in used]
     rows += _ratio_row(1, {one.side: one.core for one in used})
-    return _section("Idle: one conversation open, nobody speaks", ["", "of one core"], rows)
+    return section("Idle: one conversation open, nobody speaks", ["", "of one core"], rows)
 
 
 def _sides(found: Iterable[Turn | Interruption]) -> list[str]:
@@ -227,7 +227,8 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if isfinite(value) else NONE
 
 
-def _section(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
+def section(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
+    """Return a heading, a table and what there is to say about it."""
     lines = [columns, ["---"] * len(columns), *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return f"## {title}\n\n{table}" + (f"\n\n{note}" if note else "")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from pipeline.endpoint import Endpoint
 from tests.benchmarks.clients import Caller, PlainCaller, RealtimeCaller
 from tests.benchmarks.recordings import VOICE, Recording
 from voice.models import piper_voice, whisper_model
@@ -30,6 +31,8 @@ class LanguageServer:
     model: str
     embedded: bool = False
     """It is PASSFEL's own engine, started for the measurement."""
+    endpoint: Endpoint | None = None
+    """What PASSFEL knows of its own engine."""
 
 
 @dataclass(frozen=True)

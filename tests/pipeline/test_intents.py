@@ -43,6 +43,7 @@ TOOLS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
         ("Set a timer for the pizza for fifteen minutes", {"name": "pizza", "minutes": 15}),
     ],
     "cancel_timer": [
+        ("Delete my seven o'clock alarm.", {"kind": "alarm", "time": "7"}), ("Stop every timer that's running", {"all_of_them": True}),
         ("Cancel the timer.", {}), ("Stop the timer", {}), ("Cancel the pasta timer", {"name": "pasta"}), ("Turn off the timer, please", {}),
         ("Cancel my 10 minute timer", {"minutes": 10}), ("Cancel all timers", {"all_of_them": True}), ("Stop all the timers", {"all_of_them": True}),
         ("Turn off the alarm.", {"kind": "alarm"}), ("Cancel my alarm", {"kind": "alarm"}), ("Delete the reminder", {"kind": "reminder"}),
@@ -59,6 +60,7 @@ TOOLS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
         ("Add 5 minutes to the timer", {"minutes": 5}), ("Add 30 seconds to my timer", {"seconds": 30}), ("Take 2 minutes off the timer", {"minutes": -2}),
         ("Add five minutes.", {"minutes": 5}), ("Five more minutes, please.", {"minutes": 5}), ("Extend the timer by ten minutes", {"minutes": 10}),
         ("Make the timer two minutes longer", {"minutes": 2}), ("Add a minute to the pasta timer", {"name": "pasta", "minutes": 1}),
+        ("Add two minutes to the Pasta timer.", {"name": "Pasta", "minutes": 2}), ("Give the timer five more minutes.", {"minutes": 5}),
         ("Shorten the timer by 1 minute", {"minutes": -1}), ("Remove 5 minutes from the egg timer", {"name": "egg", "minutes": -5}), ("Give me another 10 minutes", {"minutes": 10}),
     ],
     "set_alarm": [
@@ -68,6 +70,7 @@ TOOLS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
         ("Can you wake me up at quarter past five?", {"time": "5:15"}), ("Set an alarm for 730.", {"time": "7:30"}),
     ],
     "set_reminder": [
+        ("In twenty minutes remind me to take the Cake out.", {"text": "take the Cake out", "minutes": 20}),
         ("Remind me to call the plumber at 6 pm", {"text": "call the plumber", "time": "6 pm"}), ("Remind me in 20 minutes to check the oven.", {"text": "check the oven", "minutes": 20}),
         ("Remind me to take out the bins in ten minutes", {"text": "take out the bins", "minutes": 10}), ("Remind me to call Mum in an hour", {"text": "call Mum", "minutes": 60}),
         ("Remind me to look at the roast at 5", {"text": "look at the roast", "time": "5"}), ("Set a reminder to water the plants at 8 in the evening", {"text": "water the plants", "time": "8 pm"}),
@@ -99,6 +102,13 @@ TOOLS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
         ("What's two plus two?", {"expression": "2 + 2"}), ("How much is 3.5 times 4?", {"expression": "3.5 * 4"}), ("What's one hundred and five minus twenty-five?", {"expression": "105 - 25"}),
         ("What is half of 90?", {"expression": "0.5 * 90"}), ("2 to the power of 10", {"expression": "2 ^ 10"}), ("What's 3 x 4?", {"expression": "3 x 4"}),
     ],
+    "convert_units": [
+        ("How many kilometers are ten miles?", {"value": 10.0, "from_unit": "mile", "to_unit": "kilometer"}),
+        ("How many feet are in a mile?", {"value": 1.0, "from_unit": "mile", "to_unit": "foot"}),
+        ("Convert five and a half kilos to pounds, please.", {"value": 5.5, "from_unit": "kilogram", "to_unit": "pound"}),
+        ("What's 350 degrees Fahrenheit in Celsius?", {"value": 350.0, "from_unit": "fahrenheit", "to_unit": "celsius"}),
+        ("half a pound in grams", {"value": 0.5, "from_unit": "pound", "to_unit": "gram"}),
+    ],
 }  # fmt: skip
 CONVERSATION = {
     "Repeat": ["Repeat that.", "Can you say that again?", "What did you say?", "Come again?", "I didn't catch that.", "Say that again, please.", "One more time."],
@@ -118,8 +128,9 @@ CONVERSATION = {
     "WhatCanYouDo": ["What can you do?", "Help."],
 }  # fmt: skip
 FOR_THE_MODEL = [
+    "How many miles is it to Lisbon?", "What's the time in minutes?", "How many cups of tea do people drink in a day?", "How many feet do spiders have?",
     "Turn on the light in the novel I am writing about", "What time is it in the story?", "What is love?", "Why is the sky blue?",
-    "What time is it when an elephant sits on the fence?", "What's the weather like if I go to Mars?", "How many days are in a week?",
+    "What time is it when an elephant sits on the fence?", "What's the weather like if I go to Mars?", 
     "Tell me a story about a timer that wanted to be a clock", "Get me an iced mocha with cream and sugar.", "I would like a coffee.",
     "What is 5?", "Who was the first person on the moon?", "Add the fact that I like cheese because it is tasty to my memory",
     "And Mr. John Dashwood had then leisure to consider how much there might be prudently in his power to do for them.",
