@@ -130,7 +130,7 @@ CONVERSATION = {
 FOR_THE_MODEL = [
     "How many miles is it to Lisbon?", "What's the time in minutes?", "How many cups of tea do people drink in a day?", "How many feet do spiders have?",
     "Turn on the light in the novel I am writing about", "What time is it in the story?", "What is love?", "Why is the sky blue?",
-    "What time is it when an elephant sits on the fence?", "What's the weather like if I go to Mars?", 
+    "What time is it when an elephant sits on the fence?", "What's the weather like if I go to Mars?",
     "Tell me a story about a timer that wanted to be a clock", "Get me an iced mocha with cream and sugar.", "I would like a coffee.",
     "What is 5?", "Who was the first person on the moon?", "Add the fact that I like cheese because it is tasty to my memory",
     "And Mr. John Dashwood had then leisure to consider how much there might be prudently in his power to do for them.",
