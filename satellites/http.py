@@ -204,7 +204,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket. Raises `CannotListen`."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address, family=family, backlog=128)
+        listening = socket.create_server(address, family=family, backlog=128)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             reason = "another program uses it: stop that, or set another port"
@@ -213,6 +213,10 @@ def listen(host: str, port: int) -> socket.socket:
         else:
             reason = f"{error.strerror or error}: check host in your settings"
         raise CannotListen(f"cannot listen on {host} port {port}: {reason}") from error
+    # Connections have it from here. asyncio sets it only where the socket names its protocol, which this one's do not,
+    # and without it small pieces, of an answer or of its sound, wait 40 ms for the other side.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def addresses(host: str, port: int) -> list[str]:

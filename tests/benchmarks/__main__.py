@@ -13,9 +13,11 @@ from loguru import logger
 from pipeline import settings
 from pipeline.prompt import PERSONA
 from tests.benchmarks import accuracy, barge_in, latency, load, pauses, report
-from tests.benchmarks.language import language_server
+from tests.benchmarks.language import language_server, vllm_server
+from tests.benchmarks.orchestrator import burst, fallback, overhead, prefix, tables, targets
 from tests.benchmarks.recordings import Corpus, Recording, corpus, paused_sentences
-from tests.benchmarks.servers import Passfel, Plain, Side
+from tests.benchmarks.servers import LanguageServer, Passfel, Plain, Side
+from tests.benchmarks.tool_choice import measuring as tool_choice
 from voice.models import whisper_model
 
 
@@ -29,12 +31,15 @@ class Extent:
     barge_in_rounds: int
     conversations: int
     idle_seconds: float
+    pairs: int
+    """Of questions straight to the language model and through PASSFEL."""
+    prefixes: int
     accuracy_every: int
     """One of so many recordings is transcribed."""
 
 
-FULL = Extent(4, 20, 2, 3, 5, 20, 1)
-QUICK = Extent(1, 3, 1, 1, 2, 5, 3)
+FULL = Extent(4, 20, 2, 3, 5, 20, 30, 5, 1)
+QUICK = Extent(1, 3, 1, 1, 2, 5, 8, 3, 3)
 AT_ONCE = 4
 
 
@@ -42,6 +47,7 @@ AT_ONCE = 4
 class Bench:
     """What every measure needs; each returns its text and its figures."""
 
+    language: LanguageServer
     sides: tuple[Side, ...]
     spoken: Corpus
     extent: Extent
@@ -84,6 +90,43 @@ class Bench:
         used = [await load.idle(side, self.spoken, self.extent.idle_seconds) for side in self.sides]
         return report.idle(used), used
 
+    async def overhead(self) -> tuple[str, object]:
+        """What PASSFEL adds to the language model's first token."""
+        found = await overhead.overhead(self.language, self.folder, self.extent.pairs)
+        return tables.overhead(found, self.language.engine), found
+
+    async def intents(self) -> tuple[str, object]:
+        """Plain commands without the language model."""
+        found = await overhead.commands(self.language, self.folder, rounds=5)
+        return tables.commands(found), found
+
+    async def prefix(self) -> tuple[str, object]:
+        """A prompt that was read before, at the model in use and at vLLM where that is here."""
+        found = [(self.language.engine, await prefix.measure(self.language, self.extent.prefixes))]
+        async with vllm_server() as vllm:
+            if vllm is not None:
+                found.append((vllm.engine, await prefix.measure(vllm, self.extent.prefixes)))
+        return tables.prefix(found), found
+
+    async def burst(self) -> tuple[str, object]:
+        """Many typed requests beside people who speak."""
+        found = await burst.measure(self.language, self.spoken, self.folder)
+        return tables.burst_of(found, self.language.engine), found
+
+    async def fallback(self) -> tuple[str, object]:
+        """A model that fails, with a hosted one behind it and without."""
+        found = await fallback.measure(self.language, rounds=3)
+        return tables.fallback(found), found
+
+    async def targets(self) -> tuple[str, object]:
+        """The design's own targets."""
+        found = await targets.measure(self.language, self.folder, rounds=5)
+        return tables.targets(found, self.language.engine), found
+
+    async def tool_choice(self) -> tuple[str, object]:
+        """Which tools the model calls."""
+        return await tool_choice.measure([self.language], self.folder)
+
     def _paused_sentences(self) -> list[Recording]:
         model = WhisperModel(str(whisper_model("base", self.folder)), device="cpu", compute_type="int8")
         sentences = paused_sentences(self.spoken, model, self.extent.paused_sentences)
@@ -99,6 +142,13 @@ MEASURES: dict[str, Measure] = {
     "memory": Bench.memory,
     "concurrency": Bench.concurrency,
     "idle": Bench.idle,
+    "overhead": Bench.overhead,
+    "intents": Bench.intents,
+    "prefix": Bench.prefix,
+    "burst": Bench.burst,
+    "fallback": Bench.fallback,
+    "targets": Bench.targets,
+    "tool-choice": Bench.tool_choice,
 }
 QUICK_MEASURES = ("latency", "accuracy", "idle")
 
@@ -124,7 +174,7 @@ async def measure(chosen: argparse.Namespace, folder: Path) -> bool:
     async with language_server(chosen.language_url, chosen.language_model) as language:
         sides: list[Side] = [kind(language, folder, PERSONA) for kind in (Plain, Passfel)]
         wanted = tuple(side for side in sides if chosen.side in (None, side.name.lower()))
-        bench = Bench(wanted, spoken, QUICK if chosen.quick else FULL, folder)
+        bench = Bench(language, wanted, spoken, QUICK if chosen.quick else FULL, folder)
         for name in chosen.only or (QUICK_MEASURES if chosen.quick else MEASURES):
             try:
                 result.add(name, *await MEASURES[name](bench))

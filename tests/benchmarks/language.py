@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from pipeline import settings
 from pipeline.embedded import EmbeddedLanguageEngine
@@ -30,7 +29,7 @@ async def language_server(url: str | None, model: str) -> AsyncIterator[Language
 
 
 @contextlib.asynccontextmanager
-async def vllm_server(folder: Path) -> AsyncIterator[LanguageServer | None]:
+async def vllm_server() -> AsyncIterator[LanguageServer | None]:
     """Give vLLM's CPU build with the embedded engine's model, or None where its environment is not here."""
     if not vllm_environment.ready():
         yield None

@@ -32,7 +32,13 @@ class LanguageServer:
     embedded: bool = False
     """It is PASSFEL's own engine, started for the measurement."""
     endpoint: Endpoint | None = None
-    """What PASSFEL knows of its own engine."""
+    """What PASSFEL knows of an engine that it started."""
+
+    @property
+    def engine(self) -> str:
+        """What a report calls it."""
+        kind = "embedded llama.cpp" if self.embedded else "vLLM" if self.endpoint else self.url
+        return f"{self.model} at {kind}"
 
 
 @dataclass(frozen=True)

@@ -384,6 +384,13 @@ async def test_a_websocket_under_a_rebound_name_is_refused(address):
     assert caught.value.response.status_code == 403
 
 
+def test_small_pieces_of_an_answer_do_not_wait_for_one_another():
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_busy_port_says_what_to_do():
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
