@@ -6,6 +6,7 @@ wait here, where a person who speaks can be let past a program that types, and w
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ _SHORTEST_SERVICE = 0.02
 _NEWEST = 0.2
 _SHORTEST_RETRY = 1.0
 _REMEMBERED_CONVERSATIONS = 256
+_TICK = 0.01
 
 
 class Priority(IntEnum):
@@ -102,9 +104,9 @@ class Place:
 class Queue:
     """Lets at most `slots` requests run at the same time.
 
-    Those that are nobody's voice fill at most `others` of the slots, and none of them starts while a voice still
-    waits for its first word: reading another prompt would keep it waiting. Within a priority the conversation that was
-    served least recently is next, so that nobody's many requests hold up another's one.
+    Those that are nobody's voice fill at most `others` of the slots, and none of them starts while a voice is expected
+    or waits for its first word: reading another prompt would keep it waiting. Within a priority the conversation that
+    was served least recently is next, so that nobody's many requests hold up another's one.
 
     Every method that changes something returns the places whose standing it changed.
     """
@@ -121,6 +123,7 @@ class Queue:
         # When each conversation was last served, as a count of those served; the one served last is at the end.
         self._served: dict[str, int] = {}
         self._serial = 0
+        self._voice_until = -math.inf
 
     @property
     def waiting(self) -> int:
@@ -169,6 +172,14 @@ class Queue:
         place.standing = Standing.GONE
         return self._advance()
 
+    def expect_voice(self, seconds: float) -> None:
+        """Keep the engine free for somebody who has just stopped speaking; call `advance` when the time is over."""
+        self._voice_until = max(self._voice_until, self._clock() + seconds)
+
+    def advance(self) -> list[Place]:
+        """Let in who may come in by now."""
+        return self._advance()
+
     def expected_wait(self, priority: Priority) -> float:
         """Seconds that a request of this priority would wait, by what the last ones took."""
         ahead = [self._service[place.priority] for place in self._waiting if place.priority <= priority]
@@ -185,6 +196,8 @@ class Queue:
             return False
         if priority <= Priority.SPECULATION:
             return True
+        if self._clock() < self._voice_until:
+            return False
         voices = [place for place in self._running if place.of_a_voice]
         return len(self._running) - len(voices) < self._others and all(place.began for place in voices)
 
@@ -268,6 +281,12 @@ class Admission:
     def release(self, place: Place) -> None:
         """Give the place back. May be called again."""
         self._tell(self.queue.leave(place))
+
+    def expect_voice(self, seconds: float) -> None:
+        """Let nobody in but voices for so many seconds."""
+        self.queue.expect_voice(seconds)
+        # The clock of the queue and that of the loop need not be the same to the last digit.
+        asyncio.get_running_loop().call_later(seconds + _TICK, lambda: self._tell(self.queue.advance()))
 
     def refuse_waiting(self, error: Exception) -> None:
         """Let everybody who waits fail with `error`."""

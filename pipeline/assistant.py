@@ -257,7 +257,7 @@ class Assistant:
             self._stack.push_async_callback(hosted_client.close)
             fallback = Fallback("the hosted service", address, hosted_client, allowed=True, private=hosted.private)
         own = Engine("the language model", endpoint, client, family=self._family, priorities=self._priorities)
-        completions = Completions(own, fallback)
+        completions = Completions(own, fallback, beside_speech=self._embedded is not None)
         if self._maintenance.on:
             completions.drain()
         self._stack.callback(completions.close)

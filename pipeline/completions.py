@@ -26,6 +26,9 @@ HOSTED_FIRST_TOKEN: Final = 5.0
 SLOTS: Final = 8
 """Answers at the same time where the server does not say: what vLLM is started with on one GB10."""
 
+VOICE_SOON: Final = 1.2
+"""Seconds from the end of somebody's speech to the first sound of the answer, on a small processor."""
+
 
 class Completions:
     """The household's language models: one a process, for all conversations, used from one event loop."""
@@ -37,13 +40,17 @@ class Completions:
         *,
         slots: int | None = None,
         others: int | None = None,
+        beside_speech: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Ask `primary` for up to `slots` answers at the same time, `others` of them for nobody's voice.
 
+        Where it computes `beside_speech`, on the same processor, one of them is enough to slow hearing and speaking.
         The clients stay their owner's, who closes them after this.
         """
+        others = 1 if others is None and beside_speech else others
         queue = Queue(slots or primary.endpoint.slots or SLOTS, others=others, clock=clock)
+        self._beside_speech = beside_speech
         self._household = Household(
             Server(primary, pace=Pace(), clock=clock),
             Admission(queue),
@@ -78,6 +85,11 @@ class Completions:
         """
         question = Question(request, private, conversation, reasoning, budget, redact, on_wait)
         return Answer(self._household, question, priority)
+
+    def expect_voice(self) -> None:
+        """Somebody has just stopped speaking: what is nobody's voice waits until they have been answered."""
+        if self._beside_speech:
+            self._household.admission.expect_voice(VOICE_SOON)
 
     @property
     def draining(self) -> bool:

@@ -99,6 +99,7 @@ class Hearing(FrameProcessor):
         detector: shared model.
         ducker: the filter on the caller's output.
         on_partial: told what has been heard of a turn that goes on.
+        on_pause: told when the person may have finished, before it is known what they said.
         on_turn: told of each committed turn, right before its transcript is pushed.
     """
 
@@ -111,6 +112,7 @@ class Hearing(FrameProcessor):
         ducker: Ducker,
         on_turn: Callable[[HeardTurn], Awaitable[None]],
         on_partial: Callable[[str], None] = lambda _: None,
+        on_pause: Callable[[], None] = lambda: None,
         user_id: str = "",
     ) -> None:
         super().__init__()
@@ -120,6 +122,7 @@ class Hearing(FrameProcessor):
         self._ducker = ducker
         self._on_turn = on_turn
         self._on_partial = on_partial
+        self._on_pause = on_pause
         self._user_id = user_id
         self._taker = TurnTaker()
         self._lock = asyncio.Lock()
@@ -241,6 +244,7 @@ class Hearing(FrameProcessor):
 
     def _transcribe(self, command: Transcribe) -> None:
         if command.final:
+            self._on_pause()
             self._turn.paused = time.monotonic()
             self._turn.speech_ended = self._turn.paused - self._taker.silence
             self._turn.transcribed = None

@@ -53,6 +53,37 @@ def test_others_leave_slots_for_a_voice():
     assert running(ask(queue, VOICE), ask(queue, VOICE)) == [True, True]
 
 
+def test_while_a_voice_is_expected_only_voices_start():
+    clock = Clock()
+    queue = Queue(4, clock=clock)
+    queue.expect_voice(1.0)
+    guess, voice, typed = ask(queue, SPECULATION), ask(queue, VOICE), ask(queue, TYPED)
+    assert running(guess, voice, typed) == [True, True, False]
+    queue.leave(guess)
+    queue.leave(voice)
+    assert running(typed) == [False]
+    clock.now += 1.0
+    queue.advance()
+    assert running(typed) == [True]
+
+
+def test_a_voice_that_is_expected_sooner_does_not_shorten_the_time():
+    clock = Clock()
+    queue = Queue(4, clock=clock)
+    queue.expect_voice(2.0)
+    queue.expect_voice(0.5)
+    clock.now += 1.0
+    assert running(ask(queue, TYPED)) == [False]
+
+
+async def test_who_was_kept_out_for_a_voice_that_did_not_come_is_let_in():
+    admission = Admission(Queue(1))
+    admission.expect_voice(0.05)
+    async with asyncio.timeout(5):
+        place = await admission.admit(TYPED, "typing")
+    assert place.waited >= 0.05
+
+
 def test_nothing_else_starts_until_a_voice_has_its_first_word():
     queue = Queue(4, clock=Clock())
     voice = ask(queue, VOICE)
