@@ -151,6 +151,7 @@ class Conversation:
             detector=engines.detector,
             ducker=ducker,
             on_turn=self._heard,
+            on_language=self._llm.spoken_in if settings.hearing.language == "auto" else lambda _: None,
             on_pause=engines.completions.expect_voice,
             on_partial=lambda text: self._llm.read_ahead(self._context, text),
             user_id=caller.person or "",

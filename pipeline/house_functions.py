@@ -2,6 +2,7 @@
 
 from datetime import tzinfo
 from typing import Any
+from uuid import uuid4
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -54,7 +55,9 @@ class HouseFunctions:
         """Who calls a tool in the turn that is under way."""
         record = self._clock.record
         zone: tzinfo = self._household.zone
-        return tool_context(self._caller, conversation=self._conversation, turn=record.id if record else "", zone=zone)
+        # Before the first turn, which a client may ask for without one, nothing tells one call from its repetition.
+        turn = record.id if record else uuid4().hex
+        return tool_context(self._caller, conversation=self._conversation, turn=turn, zone=zone)
 
     async def call(self, params: FunctionCallParams) -> None:
         """Run one call, and tell the model what came of it. What needs a yes is asked aloud."""

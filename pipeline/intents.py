@@ -5,6 +5,7 @@ templates of our own, in `sentences/`, add what a voice assistant is asked besid
 whatever says more than a command is for the language model.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ from home_assistant_intents import get_intents
 from pipeline.intent_replies import Replies
 from pipeline.intent_tools import CONVERSATION, DECLINED, RELATIVE_VOLUME, TOOLS, Call, calls
 from pipeline.phrases import Phrases, read_sentences
-from tools.outcomes import Outcome
+from tools.outcomes import Outcome, Status
 
 LONGEST: Final = 160
 """Characters; no plain command is longer, nor are two."""
@@ -35,6 +36,8 @@ _OPTION = re.compile(r"\[[^\[\]]*\]")
 _SLOT = re.compile(r"\{[^}]*\}|<name>|<area>")
 _THEIR_CODES: Final = {"zh": "zh-CN", "no": "nb"}
 """Languages that Whisper and Home Assistant name differently."""
+_INTENTS: Final = {tool: intent for intent, tool in reversed(list(TOOLS.items()))}
+"""The first intent of each tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class LocalIntents:
 
     def __init__(self, language: str = "en") -> None:
         self.language = "en" if language == "auto" else language
+        self._others: dict[str, LocalIntents] = {}
+        self._loading = asyncio.Lock()
         own, theirs = read_sentences(self.language), get_intents(_THEIR_CODES.get(self.language, self.language))
         self._phrases = Phrases(self.language, own)
         self._replies = Replies(self.language, own, theirs)
@@ -84,6 +89,28 @@ class LocalIntents:
     def say(self, match: Match, outcome: Outcome | None) -> str | None:
         """The sentence that answers a command, or None where there is none in this language."""
         return self._replies.say(match.intent, match.response, match.slots, match.words, outcome)
+
+    def agrees(self, text: str) -> bool | None:
+        """Whether somebody says yes or no to what they were asked; None where it is neither."""
+        return self._phrases.agrees(text)
+
+    def confirmed(self, outcome: Outcome) -> str:
+        """The sentence about an action that somebody was asked to confirm: it was taken, or left."""
+        intent = "Left" if outcome.status is Status.REFUSED else _INTENTS.get(outcome.tool, "")
+        slots = dict(outcome.arguments)
+        words = {name: str(value) for name, value in slots.items()}
+        if intent == "Left":
+            return self._replies.say(intent, "default", slots, words, None) or outcome.say
+        return self._replies.say(intent, "default", slots, words, outcome) or outcome.say
+
+    async def in_language(self, language: str) -> "LocalIntents":
+        """The commands of another language, loaded when they are first wanted."""
+        if language == self.language:
+            return self
+        async with self._loading:
+            if language not in self._others:
+                self._others[language] = await asyncio.to_thread(LocalIntents, language)
+        return self._others[language]
 
     def _joined(self, text: str, most: int) -> list[Match]:
         if (found := self._match(self._phrases.command(text))) or most == 1:

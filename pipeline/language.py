@@ -126,6 +126,12 @@ class LanguageModel(OpenAILLMService):
         self._clock = clock
         self.add_event_handler("on_error", self._apologise)
 
+    def spoken_in(self, language: str) -> None:
+        """Answer without the model, and of ourselves, in the language that was heard."""
+        self._spoken_language = language
+        if self._local is not None:
+            self._local.language = language
+
     def create_client(self, *_: object, **__: object) -> AsyncOpenAI:
         """Take the shared client instead of making one."""
         return self._shared_client

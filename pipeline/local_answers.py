@@ -15,18 +15,10 @@ from pipeline.toolbox import allowed
 from tools.executor import Executor
 from tools.outcomes import Status
 from tools.tool import Context, Effect
-from voice.hypothesis import words_of
 
 VOLUME: Final = {"Louder": 0.25, "Quieter": -0.25, "SetVolume": None}
 """What changes the volume, and by how much; None sets it."""
 QUIETEST: Final = 0.1
-NO_VOLUME: Final = "I can't change the volume here."
-_YES: Final = frozenset(
-    "yes|yeah|yep|yes please|sure|please do|do it|go ahead|okay|ok|of course|confirm|ja|ja bitte|oui|sí|si".split("|")
-)
-_NO: Final = frozenset(
-    "no|nope|no thanks|no thank you|don't|cancel|never mind|stop|rather not|nein|nein danke|non|non merci".split("|")
-)
 
 
 class Loudness(Protocol):
@@ -57,7 +49,9 @@ class LocalAnswers:
         loudness: Loudness | None,
         context: Callable[[], Context],
     ) -> None:
-        self._intents = intents
+        self._house = self._intents = intents
+        self.language = intents.language
+        """In which the person speaks; the household's own until another one is heard."""
         self._executor = executor
         self._allowed = allowed(caller)
         self._effects = {tool.name: tool.effect for tool in executor.tools(tuple(Effect))}
@@ -73,6 +67,7 @@ class LocalAnswers:
         text = _last_words(conversation.messages)
         if not text or isinstance(conversation.tool_choice, dict) or conversation.tool_choice == "required":
             return None
+        self._intents = await self._house.in_language(self.language)
         if (answer := await self._confirmed(text, speculative=speculative)) is not None:
             return answer
         matches = self._intents.match_all(text)
@@ -90,13 +85,13 @@ class LocalAnswers:
         context = self._context()
         if self._executor.pending(context.conversation) is None:
             return None
-        words = " ".join(words_of(text))
-        if words not in _YES and words not in _NO:
+        yes = self._intents.agrees(text)
+        if yes is None:
             return None
         if speculative:
             raise NotOnSpeculation
-        outcome = await self._executor.confirm(context.conversation, context, yes=words in _YES)
-        return outcome.say if outcome is not None else None
+        outcome = await self._executor.confirm(context.conversation, context, yes=yes)
+        return self._intents.confirmed(outcome) if outcome is not None else None
 
     async def _carry_out(self, match: Match, messages: Sequence[LLMContextMessage]) -> str | None:
         if match.tool is not None:
@@ -108,7 +103,7 @@ class LocalAnswers:
             return answer
         if match.intent in VOLUME:
             if self._loudness is None:
-                return NO_VOLUME
+                return self._intents.say(Match("NoVolume"), None)
             self._set_volume(self._loudness, match)
         return self._intents.say(match, None)
 

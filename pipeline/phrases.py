@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pipeline.spoken_conversions import Conversion, SpokenConversions
 from pipeline.spoken_sums import NumberWords, Rewrites, SpokenSums, compiled, rewritten
+from voice.hypothesis import words_of
 
 MOST_COURTESIES: Final = 6
 """Courtesies taken off either end of an utterance."""
@@ -21,6 +22,9 @@ FREE_WORDS: Final = 8
 """Words in what somebody may say freely, such as an item of a list."""
 WORDS_OF_A_NAME: Final = 3
 """Words in the name of a timer or a place."""
+_YES: Final = ("yes", "ok", "okay")
+_NO: Final = ("no", "stop")
+"""What is understood in languages without a file of their own."""
 _SENTENCES: Final = Path(__file__).parent / "sentences"
 _NEVER: Final = r"(?!)"
 _TIME_OF_DAY = re.compile(r"(quarter to )?(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?( ?[ap]m)?", re.IGNORECASE)
@@ -48,6 +52,7 @@ class Phrases:
         self._articles = frozenset(data.get("articles", ()))
         self._not_free = frozenset(data.get("not_free", ()))
         self._not_names = self._not_free.union(data.get("not_names", ()))
+        self._yes, self._no = (_spoken(data.get(answer, words)) for answer, words in (("yes", _YES), ("no", _NO)))
         self._times: Rewrites = compiled(data.get("times", ()))
         self._numbers = NumberWords(language, data.get("number_variants", ())) if data else None
         numbers = self._numbers
@@ -66,6 +71,11 @@ class Phrases:
             courtesy = self._after.search(said)
             said = said[: courtesy.start()] if courtesy else said
         return rewritten(said.strip(" .,;:!?¿¡…-"), self._rewrites)
+
+    def agrees(self, text: str) -> bool | None:
+        """Whether somebody says yes or no to what they were asked; None where it is neither."""
+        words = " ".join(words_of(text))
+        return True if words in self._yes else False if words in self._no else None
 
     def splits(self, text: str) -> list[tuple[str, str]]:
         """The ways to take an utterance for one command and what follows it."""
@@ -105,6 +115,10 @@ class Phrases:
     def sum(self, command: str) -> str | None:
         """The arithmetic that a command asks for, or None where it does not."""
         return self._sums.read(command) if self._sums else None
+
+
+def _spoken(answers: Iterable[str]) -> frozenset[str]:
+    return frozenset(" ".join(words_of(answer)) for answer in answers)
 
 
 def _any_of(patterns: Iterable[str], around: str) -> re.Pattern[str]:

@@ -99,6 +99,7 @@ class Hearing(FrameProcessor):
         detector: shared model.
         ducker: the filter on the caller's output.
         on_partial: told what has been heard of a turn that goes on.
+        on_language: told the language of what was understood, before anything else is told of it.
         on_pause: told when the person may have finished, before it is known what they said.
         on_turn: told of each committed turn, right before its transcript is pushed.
     """
@@ -113,6 +114,7 @@ class Hearing(FrameProcessor):
         on_turn: Callable[[HeardTurn], Awaitable[None]],
         on_partial: Callable[[str], None] = lambda _: None,
         on_pause: Callable[[], None] = lambda: None,
+        on_language: Callable[[str], None] = lambda _: None,
         user_id: str = "",
     ) -> None:
         super().__init__()
@@ -123,6 +125,7 @@ class Hearing(FrameProcessor):
         self._on_turn = on_turn
         self._on_partial = on_partial
         self._on_pause = on_pause
+        self._on_language = on_language
         self._user_id = user_id
         self._taker = TurnTaker()
         self._lock = asyncio.Lock()
@@ -264,6 +267,7 @@ class Hearing(FrameProcessor):
         async with self._lock:
             if command.final:
                 self._turn.transcribed = time.monotonic()
+                self._on_language(transcript.language)
             await self._execute(self._taker.transcribed(command.request, transcript))
 
     async def _transcript_of(self, audio: Audio, *, only_if_idle: bool = False) -> Transcript | None:

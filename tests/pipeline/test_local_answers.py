@@ -7,7 +7,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 
 from pipeline.caller import Caller, Permission
 from pipeline.intents import LocalIntents
-from pipeline.local_answers import NO_VOLUME, QUIETEST, LocalAnswers, NotOnSpeculation
+from pipeline.local_answers import QUIETEST, LocalAnswers, NotOnSpeculation
 from pipeline.toolbox import Toolbox, tool_context
 from tests.tools.calling import HERE
 from tools.timers import Timer
@@ -32,7 +32,7 @@ class Talk:
         self._turn = 0
         self.context = LLMContext()
         self.toolbox = Toolbox(folder, on_ring=ring)
-        self._answers = LocalAnswers(
+        self.answers = LocalAnswers(
             INTENTS,
             self.toolbox.executor,
             caller=caller,
@@ -44,7 +44,7 @@ class Talk:
         if not again:
             self._turn += 1
             self.context.add_message({"role": "user", "content": text})
-        answer = await self._answers.answer(self.context, speculative=speculative)
+        answer = await self.answers.answer(self.context, speculative=speculative)
         if answer is not None:
             self.context.add_message({"role": "assistant", "content": answer})
         return answer
@@ -132,7 +132,7 @@ async def test_the_voice_gets_louder_and_never_silent(tmp_path: Path) -> None:
 
 
 async def test_where_nothing_is_heard_there_is_no_volume(talk: Talk) -> None:
-    assert await talk.say("Louder.") == NO_VOLUME
+    assert await talk.say("Louder.") == "I can't change the volume here."
 
 
 async def test_what_the_house_cannot_do_it_says_unless_the_client_may(talk: Talk) -> None:
@@ -152,3 +152,29 @@ async def test_arguments_that_make_no_sense_are_left_to_the_model(talk: Talk) ->
 async def test_timers_outlive_the_process(tmp_path: Path) -> None:
     await Talk(tmp_path).say("Set a pasta timer for 8 minutes")
     assert await Talk(tmp_path).say("How long is left on the pasta timer?") == "The pasta timer has 8 minutes left."
+
+
+@pytest.mark.parametrize(
+    ("language", "clear", "question", "yes", "done", "no", "left"),
+    [
+        ("de", "Leere die Einkaufsliste", "Soll ich die Liste leeren?", "Ja, gerne.", "Die Liste ist jetzt leer.", "Nein.", "Gut, ich lasse es."),
+        ("fr", "Vide la liste de courses", "Dois-je vider la liste ?", "Oui.", "La liste est vide maintenant.", "Non merci.", "D'accord, je n'ai rien fait."),
+        ("es", "Vacía la lista de la compra", "¿Vacío la lista?", "Sí, por favor.", "La lista está vacía ahora.", "Mejor no.", "De acuerdo, lo dejo."),
+    ],
+)  # fmt: skip
+async def test_who_is_heard_in_another_language_is_answered_in_it(
+    talk: Talk, language: str, clear: str, question: str, yes: str, done: str, no: str, left: str
+) -> None:
+    talk.answers.language = language
+    assert await talk.say(clear) == question
+    assert await talk.say(no) == left
+    assert await talk.say(clear) == question
+    assert await talk.say(yes) == done
+
+
+async def test_a_conversation_goes_from_one_language_to_another_and_back(talk: Talk) -> None:
+    talk.answers.language = "de"
+    assert await talk.say("Stelle einen Timer auf zehn Minuten") is not None
+    assert await talk.say("How long is left on the timer?") is None
+    talk.answers.language = "en"
+    assert await talk.say("How long is left on the timer?") == "The 10 minute timer has 10 minutes left."
