@@ -18,6 +18,7 @@ from pipeline.breaker import State
 from pipeline.guard import Pace
 from pipeline.reasoning import BUDGET
 from pipeline.servers import Engine, Fallback, Request, Server
+from pipeline.warming import read
 
 __all__ = ["Answer", "Completions", "Engine", "Fallback", "NoAnswer", "Priority", "Request", "Saturated", "Why"]
 
@@ -85,6 +86,17 @@ class Completions:
         """
         question = Question(request, private, conversation, reasoning, budget, redact, on_wait)
         return Answer(self._household, question, priority)
+
+    async def warm(self, request: Request, *, conversation: str) -> None:
+        """Let the own model read a request's prompt as long as nobody waits for anything else; never fails.
+
+        Where the switch for reasoning stands in the prompt, it reads it both ways.
+        """
+        server = self._household.primary
+        family = server.family
+        both = family.reasons and family.instruction_on != family.instruction_off
+        for reasoning in (False, True) if both else (False,):
+            await read(self._household, request, conversation=conversation, reasoning=reasoning)
 
     def expect_voice(self) -> None:
         """Somebody has just stopped speaking: what is nobody's voice waits until they have been answered."""

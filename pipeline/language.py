@@ -37,8 +37,6 @@ from pipeline.prompt import PERSONA
 from pipeline.reasoning import wants_reasoning
 from voice.speaking import SPECULATIVE
 
-WARM_UP_LIMIT: Final = 20.0
-"""Seconds for a server to read the prompt; a cold model of a large size takes that long."""
 ANSWER_LIMIT: Final = 120.0
 """Seconds between two pieces of an answer after which the connection counts as dead."""
 WITHHELD: Final = "This is private, and you may not see it."
@@ -138,13 +136,8 @@ class LanguageModel(OpenAILLMService):
 
     async def get_chat_completions(self, context: LLMContext) -> AsyncStream[ChatCompletionChunk]:
         """Ask who can answer."""
-        parameters = await self.get_llm_adapter().get_llm_invocation_params(
-            context,
-            system_instruction=cast("Any", self._settings).system_instruction,
-            convert_developer_to_user=True,
-        )
         self._answer = self._completions.stream(
-            self.build_chat_completion_params(parameters),
+            await self._request(context),
             priority=Priority.SPECULATION if self._speculation_gate.is_speculating else self.priority,
             private=True,
             conversation=self._conversation,
@@ -153,6 +146,14 @@ class LanguageModel(OpenAILLMService):
             on_wait=self._say_that_it_takes_a_while,
         )
         return cast("AsyncStream[ChatCompletionChunk]", self._answer)
+
+    async def _request(self, context: LLMContext) -> Request:
+        parameters = await self.get_llm_adapter().get_llm_invocation_params(
+            context,
+            system_instruction=cast("Any", self._settings).system_instruction,
+            convert_developer_to_user=True,
+        )
+        return self.build_chat_completion_params(parameters)
 
     def _sync_registered_tool_handlers(self, tools: ToolsSchema | NotGiven | None) -> None:
         self._offers_tools = isinstance(tools, ToolsSchema)
@@ -164,12 +165,10 @@ class LanguageModel(OpenAILLMService):
         return self._offers_tools and super()._has_async_tools()
 
     async def warm_up(self, context: LLMContext) -> None:
-        """Let the server read the stable part of the prompt before anybody waits for it."""
-        try:
-            async with asyncio.timeout(WARM_UP_LIMIT):
-                await self.run_inference(context, max_tokens=1)
-        except Exception as error:  # noqa: BLE001 - whatever a server makes of it, the conversation goes on
-            logger.debug(f"the prompt could not be warmed: {error!r}")
+        """Let the server read the beginning of the prompt before anybody waits for it."""
+        # What Pipecat adds to the instruction depends on the tools, and must be there from the first time.
+        self._sync_registered_tool_handlers(context.tools)
+        await self._completions.warm(await self._request(context), conversation=self._conversation)
 
     def read_ahead(self, context: LLMContext, text: str = "") -> None:
         """Let the server read the beginning of a person's turn while they speak; a small processor is slow at it."""

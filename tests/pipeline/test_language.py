@@ -142,7 +142,7 @@ class Talk:
         self.completions = Completions(Engine("the model", endpoint, self.client))
         functions = HouseFunctions(self.executor, CALLER, conversation="talk", clock=self.clock, household=Household())
         local = LocalAnswers(LocalIntents("en"), self.executor, caller=CALLER, loudness=None, context=functions.context)
-        model = LanguageModel(
+        model = self.model = LanguageModel(
             endpoint,
             client=self.client,
             completions=self.completions,
@@ -207,6 +207,17 @@ async def test_a_result_is_spoken_and_the_tool_has_run_once(talk):
     await talk.hears("It says 42.")
     assert talk.house.ran == ["read_meter water"]
     assert "The water meter says 42." in str(talk.server.requests[-1]["messages"])
+
+
+async def test_what_was_warmed_is_how_the_first_request_begins(talk):
+    await talk.model.warm_up(talk.context)
+    await talk.say("Tell me about the moon.")
+    await talk.asked(2)
+    warmed, asked = talk.server.requests
+    assert warmed["max_tokens"] == 1
+    assert warmed["messages"] == asked["messages"][: len(warmed["messages"])]
+    assert len(warmed["messages"]) >= 1
+    assert json.dumps(warmed["tools"]) == json.dumps(asked["tools"])
 
 
 async def test_several_calls_run_at_the_same_time_and_are_answered_together(talk):
