@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from loguru import logger
@@ -10,9 +10,9 @@ from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, Timeout
 from openai.types.chat import ChatCompletionChunk
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
-    EagerEndOfTurnCancelFrame,
     ErrorFrame,
     Frame,
+    FunctionCallFromLLM,
     LLMContextFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
@@ -111,6 +111,7 @@ class LanguageModel(OpenAILLMService):
         self._reading: asyncio.Task[None] | None = None
         self._late: set[asyncio.Task[str | None]] = set()
         self._spoke = -math.inf
+        self._turn_over = asyncio.Event()
         super().__init__(
             settings=OpenAILLMService.Settings(
                 model=endpoint.model,
@@ -190,22 +191,50 @@ class LanguageModel(OpenAILLMService):
             if self._answer is not None:
                 self._answer.promote()
         await super().process_frame(frame, direction)
+        if isinstance(frame, UserStoppedSpeakingFrame):
+            self._turn_over.set()
+
+    async def run_function_calls(self, function_calls: Sequence[FunctionCallFromLLM]) -> None:
+        """Run what the model calls, once the turn that it answers is known to be over."""
+        await self._confirmed()
+        await super().run_function_calls(function_calls)
 
     async def _process_context(self, context: LLMContext) -> None:
         try:
             reply = await self._answer_locally(context)
         except NotOnSpeculation:
-            # Withdrawn, so that the turn, once confirmed, is acted upon once.
-            await self.broadcast_frame(EagerEndOfTurnCancelFrame)
-            return
+            await self._confirmed()
+            reply = await self._answer_locally(context)
         if reply is None:
             if self.aloud and self._reasons_about(context):
                 await self._push_llm_text(own_words(self._spoken_language).thinking)
-            await super()._process_context(context)
+            await self._ask(context)
         else:
             self._unread = context
             if reply:
                 await self._push_llm_text(reply)
+
+    async def _ask(self, context: LLMContext) -> None:
+        guessing = self._speculation_gate.is_speculating
+        try:
+            await super()._process_context(context)
+        except (Saturated, NoAnswer) as error:
+            if not guessing or (isinstance(error, NoAnswer) and error.spoken):
+                await self._confirmed()
+                raise
+            # Only a guess has failed: the turn itself is still to be answered, with the right of a voice.
+            await self._confirmed()
+            await super()._process_context(context)
+
+    async def _confirmed(self) -> None:
+        """Wait until the turn is known to be over; where it is not, whoever waits is cancelled.
+
+        Pipecat withdraws the speculation instead, but a withdrawal that meets the confirmation on its way leaves the
+        turn without an answer.
+        """
+        while self._speculation_gate.is_speculating:
+            self._turn_over.clear()
+            await self._turn_over.wait()
 
     async def _answer_locally(self, context: LLMContext) -> str | None:
         if self._local is None:
@@ -306,10 +335,6 @@ class LanguageModel(OpenAILLMService):
         await super().push_frame(frame, direction)
 
     async def _apologise(self, _: OpenAILLMService, error: ErrorFrame) -> None:
-        if self._speculation_gate.is_speculating:
-            # Withdrawn, so that the turn, once confirmed, is tried again instead of answered by nothing.
-            await self.broadcast_frame(EagerEndOfTurnCancelFrame)
-            return
         logger.error(f"the language model failed: {error.error}")
         await self.push_frame(TTSSpeakFrame(self._apology(error.exception), append_to_context=False))
 
