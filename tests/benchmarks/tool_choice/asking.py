@@ -36,7 +36,7 @@ _MADE = (Status.DONE, Status.UNCONFIRMED)
 _CALLER = Caller("benchmark", "benchmark", capabilities=frozenset({Capability.SHOW}), permissions=frozenset(Permission))
 
 
-class NoIntents:
+class NoIntents(LocalIntents):
     """Leaves everything to the model."""
 
     def match_all(self, text: str) -> list[Match]:
@@ -107,7 +107,7 @@ class Asker:
         self._endpoint, self._client = endpoint, client
         self._completions = Completions(Engine("the language model", endpoint, client, family=family))
         self._tools = list(house_tools(folder).values())
-        self._intents = intents or cast("LocalIntents", NoIntents())
+        self._intents = intents or NoIntents("en")
         self._settings = Settings()
 
     async def ask(self, request: Request) -> Answer:
