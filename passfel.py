@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 from loguru import logger
 
 from pipeline import engine_control, settings
+from pipeline.budget import command as budget_command
+from pipeline.budget.command import PlanFailed
 from pipeline.engine_control import EngineCommandFailed
 from pipeline.settings import Settings, SettingsInvalid, is_loopback
 
@@ -26,6 +28,7 @@ examples:
   passfel chat                          type to it instead
   passfel say "Good morning" -o hi.wav  speak
   passfel hear question.wav             write down what is said
+  passfel plan --machine gx10           see which language model fits a machine, before fetching any
   passfel engine start                  run vLLM with the model that the settings name
   passfel doctor                        see what is installed, what is missing and how to mend it
 
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = settings.load(options.config)
         _log_to_stderr(chosen.log_level if options.runs_on else "WARNING")
         status: int = options.command(chosen, options)
-    except (SettingsInvalid, CommandFailed, EngineCommandFailed) as error:
+    except (SettingsInvalid, CommandFailed, EngineCommandFailed, PlanFailed) as error:
         for line in str(error).splitlines():
             print(f"{_paint('passfel:', RED, sys.stderr)} {line}", file=sys.stderr)
         return 1
@@ -99,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     hear.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a recording: WAV, FLAC, OGG or MP3")
     hear.set_defaults(command=_hear)
 
+    budget_command.add_commands(commands)
     engine_control.add_commands(commands, _own_address)
 
     doctor = commands.add_parser(
