@@ -15,6 +15,10 @@ import httpx
 from loguru import logger
 from pydantic import SecretStr
 
+from pipeline.budget.catalogue import Catalogue, CatalogueDamaged
+from pipeline.budget.command import own_models
+from pipeline.budget.detect import Undetected, detect, free_gib
+from pipeline.budget.starting import DoesNotFit, prepare
 from pipeline.capabilities import Capabilities
 from pipeline.endpoint import Endpoint
 from pipeline.engine_state import EngineRecord, EngineRunning, EngineState
@@ -72,8 +76,17 @@ def add_commands(commands: Any, address: Callable[[Any], str]) -> None:
         parser.set_defaults(command=command)
         return parser
 
-    starting = add("start", "run vLLM with the settings' engine until Ctrl-C", lambda chosen, _: start(chosen))
+    starting = add(
+        "start",
+        "run vLLM with the settings' engine until Ctrl-C",
+        lambda chosen, options: start(chosen, auto=options.auto, planned=not options.unplanned),
+    )
     starting.set_defaults(runs_on=True)
+    planning = starting.add_mutually_exclusive_group()
+    planning.add_argument(
+        "--auto", action="store_true", help="take the model that fits best where the one set does not"
+    )
+    planning.add_argument("--unplanned", action="store_true", help="start as the settings say, whether it fits or not")
     add("status", "say how the engine fares", lambda chosen, _: status(chosen, address(chosen)))
     drain_parser = add(
         "drain",
@@ -86,12 +99,16 @@ def add_commands(commands: Any, address: Callable[[Any], str]) -> None:
     add("resume", "have the assistant ask the engine again", lambda chosen, _: resume(chosen, address(chosen)))
 
 
-def start(chosen: Settings) -> int:
-    """Run vLLM in the foreground until SIGINT or SIGTERM."""
-    if chosen.engine.model is None:
-        raise EngineCommandFailed("no model to start: set engine.model to a folder or a name on the hub")
+def start(chosen: Settings, *, auto: bool = False, planned: bool = True) -> int:
+    """Run vLLM in the foreground until SIGINT or SIGTERM, with what the plan makes of the settings."""
+    engine = _planned(chosen, auto=auto) if planned else chosen.engine
+    if engine.model is None:
+        raise EngineCommandFailed(
+            "no model to start: set engine.model to a folder or a name on the hub; passfel plan recommends one, and "
+            "passfel engine start --auto takes it"
+        )
     try:
-        asyncio.run(_run(chosen.engine, EngineRecord(chosen.data_dir)))
+        asyncio.run(_run(engine, EngineRecord(chosen.data_dir)))
     except asyncio.CancelledError:
         print("Ended.")
     except (LanguageEngineError, EngineRunning) as error:
@@ -99,6 +116,23 @@ def start(chosen: Settings) -> int:
     except OSError as error:
         raise EngineCommandFailed(f"{chosen.data_dir}: {error.strerror or error}: set data_dir") from None
     return 0
+
+
+def _planned(chosen: Settings, *, auto: bool) -> Engine:
+    on_cpu = chosen.engine.device == "cpu"
+    try:
+        catalogue = Catalogue.load(own_models(chosen))
+        machine, free = detect(catalogue, cpu=on_cpu), free_gib(cpu=on_cpu)
+        started = prepare(chosen.engine, catalogue, machine, free=free, auto=auto)
+    except (CatalogueDamaged, DoesNotFit) as error:
+        raise EngineCommandFailed(str(error)) from None
+    except Undetected as error:
+        print(f"Started without a plan: {error}", flush=True)
+        return chosen.engine
+    if started is None:
+        return chosen.engine
+    print(started.note, flush=True)
+    return started.settings
 
 
 async def _run(settings: Engine, record: EngineRecord) -> None:

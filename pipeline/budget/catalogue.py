@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+CPU = "cpu"
+"""What a machine without a graphics card computes with."""
 UNVERIFIED = "unverified"
 """The source of a figure that was not seen anywhere."""
 
@@ -88,6 +90,8 @@ class Machine(_Sourced):
     """Of dense matrix products, by precision."""
     compute: _Name
     """CUDA's name of the architecture, such as sm_121, or "cpu"."""
+    card: _Name | None = None
+    """What the driver's name of the graphics card contains."""
     arch: Literal["aarch64", "x86_64"]
     system_gib: float = Field(ge=0)
     """What the operating system takes at rest."""

@@ -60,6 +60,8 @@ class EngineFigures(_Group):
 
     process: Figure
     """GiB."""
+    cpu: Figure | None = None
+    """GiB where there is no graphics card; None where it makes no difference."""
     first_token: Figure
     """Seconds that a request takes beside the model's own work."""
     step: Figure

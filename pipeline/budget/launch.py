@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.budget.catalogue import CPU
 from pipeline.budget.figures import Engine
 from pipeline.budget.memory import BATCHED_TOKENS, GIB, CannotPlan
 from pipeline.budget.plan import Plan
-from pipeline.budget.roofline import CPU
 from pipeline.vllm_arguments import MODULE, arguments
 from pipeline.vllm_arguments import Engine as VllmSettings
 
@@ -81,7 +81,7 @@ def vllm_settings(plan: Plan, *, port: int = _PORT, python: Path | None = None) 
         sequences=plan.load.sequences,
         kv_cache_bytes=cache_bytes(plan),
         kv_cache_type="fp8" if plan.cache_precision == "fp8" else None,
-        memory_utilization=utilization(plan),
+        memory_utilization=None if machine.compute == CPU else utilization(plan),
         tool_parser=model.tool_parser,
         reasoning_parser=model.reasoning_parser,
         batched_tokens=None if machine.compute == CPU else BATCHED_TOKENS,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.budget.catalogue import Checkpoint, Machine, Model
-from pipeline.budget.figures import Engine, figures
+from pipeline.budget.catalogue import CPU, Checkpoint, Machine, Model
+from pipeline.budget.figures import Engine, Figure, figures
 
 GIB = 1 << 30
 
@@ -188,10 +188,10 @@ def plan_memory(
     share = f"{RESERVE_SHARE:.0%} of {machine.memory_gib:g} GiB, at least {LEAST_RESERVE:g}"
     beside.append(Item("reserve", reserve_gib(machine), share))
     try:
-        items = [*_model_items(loaded, load, engine, cache_precision), *beside]
+        items = [*_model_items(machine, loaded, load, engine, cache_precision), *beside]
     except CannotPlan as missing:
         weights = weights_gib(loaded.model, loaded.checkpoint) / load.boxes
-        rest = figures().engines[engine].process.value + sum(item.gib for item in beside)
+        rest = _process(machine, engine).value + sum(item.gib for item in beside)
         if weights + rest <= machine.memory_gib:
             raise
         raise TooLarge(
@@ -202,12 +202,17 @@ def plan_memory(
     return MemoryPlan(tuple(items), machine.memory_gib)
 
 
-def _model_items(loaded: Loaded, load: Load, engine: Engine, precision: str) -> list[Item]:
+def _process(machine: Machine, engine: Engine) -> Figure:
+    told = figures().engines[engine]
+    return told.cpu if told.cpu is not None and machine.compute == CPU else told.process
+
+
+def _model_items(machine: Machine, loaded: Loaded, load: Load, engine: Engine, precision: str) -> list[Item]:
     model, checkpoint = loaded.model, loaded.checkpoint
     split = f", on each of {load.boxes} boxes" if load.boxes > 1 else ""
     known = "as catalogued" if checkpoint.gigabytes is not None else f"{model.parameters:g} billion parameters"
     pools = "shared by all" if engine is Engine.EMBEDDED else f"for each of {load.sequences} answers"
-    process = figures().engines[engine].process
+    process = _process(machine, engine)
     items = [
         Item(
             "weights",

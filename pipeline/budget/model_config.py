@@ -16,6 +16,7 @@ from pipeline.budget.catalogue import Cache, Checkpoint, Model
 
 _MOST = 10**8
 """Larger than any width, and smaller than what makes arithmetic of it senseless."""
+_MOST_LAYERS = 10_000
 _ENGINES = ("vllm", "sglang")
 _STATE_VALUE_BYTES, _CONVOLUTION_VALUE_BYTES = 4, 2
 _GATED_MATRICES, _PLAIN_MATRICES = 3, 2
@@ -130,6 +131,8 @@ class _Shapes:
                 )
             return [_PATTERN[letter] for letter in pattern]
         layers = self.number("num_hidden_layers")
+        if layers > _MOST_LAYERS:
+            raise ConfigDamaged(f"{self.file}: num_hidden_layers is {layers:,}: at most {_MOST_LAYERS:,} make sense")
         types = self._config.get("layer_types")
         if types is None:
             return [_ATTENTION] * layers

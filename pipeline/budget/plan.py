@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.budget.catalogue import Catalogue, Checkpoint, Machine, Model
+from pipeline.budget.catalogue import CPU, Catalogue, Checkpoint, Machine, Model
 from pipeline.budget.figures import Engine, figures
 from pipeline.budget.memory import (
     CannotPlan,
@@ -17,7 +17,7 @@ from pipeline.budget.memory import (
     plan_memory,
     weights_gib,
 )
-from pipeline.budget.roofline import CPU, Roofline, Speed, fit
+from pipeline.budget.roofline import Roofline, Speed, fit
 
 EXAMINED_CONTEXT = 2048
 """Tokens in a conversation whose speed is told: the prompt and a few turns."""
@@ -282,7 +282,7 @@ def _targets(alone: Speed, together: Speed, memory: MemoryPlan, load: Load, requ
     yield below("first token", 0.5, alone.cached, "the prompt's prefix cached, one conversation")
     yield below("tool chosen", 1.0, alone.tool_call, f"and {assistant.tool_call.value:g} tokens of the call")
     # The orchestrator says a phrase before the model is asked to reason, so this does not depend on the model.
-    yield below("reasoning heard", 3.0, assistant.first_words.value, "a fixed phrase, said before the model answers")
+    yield below("reasoning heard", 3.0, assistant.first_words.value, "a fixed phrase, before the model answers")
     yield below("a token", 0.1, together.token, f"{load.conversations} conversations at once")
     speed = alone.tokens_per_second
     yield Target("tokens/s", 50, speed, "tokens/s", speed >= 50, "one conversation")

@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pipeline.budget.catalogue import Catalogue, Machine, Measurement, Model
+from pipeline.budget.catalogue import CPU, Catalogue, Machine, Measurement, Model
 from pipeline.budget.figures import Engine, figures
 from pipeline.budget.memory import GIB, CannotPlan, Loaded, bytes_a_parameter, weights_gib
 
-CPU, SPECULATIVE = "cpu", "speculative"
+SPECULATIVE = "speculative"
 TOLERANCE = 0.25
 """A prediction further off than this share of the measurement is a miss."""
 

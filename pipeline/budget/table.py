@@ -150,7 +150,7 @@ def _target(target: Target) -> str:
     sign = "<" if target.unit == "s" else ">="
     value = f"{target.value:.3g} {target.unit}".rstrip()
     limit = f"{sign} {target.limit:g} {target.unit}".rstrip()
-    return f"  {'holds' if target.held else 'fails':7}{target.name:17}{value:>14}  {limit:16}{target.how}"
+    return f"  {'holds' if target.held else 'fails':7}{target.name:17}{value:>14}  {limit:15}{target.how}"
 
 
 def _wrapped(text: str, *, indent: str = "") -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.budget.catalogue import Catalogue
@@ -103,6 +103,7 @@ def test_strange_layers_are_told(tmp_path: Path) -> None:
 _VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=3)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(QWEN3_30B)), _VALUES)
 def test_a_damaged_field_never_ends_in_anything_but_a_told_error(
     tmp_path_factory: pytest.TempPathFactory, field: str, value: object
