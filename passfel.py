@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="run the assistant", description="Run the assistant until Ctrl-C.")
     serve.set_defaults(command=_serve, runs_on=True)
+    planning = serve.add_mutually_exclusive_group()
+    planning.add_argument("--auto", action="store_true", help="take smaller models where memory is short")
+    planning.add_argument("--unplanned", action="store_true", help="load without looking whether there is memory")
 
     talk = commands.add_parser(
         "talk",
@@ -122,12 +125,15 @@ def version() -> str:
         return "(not installed)"
 
 
-def _serve(chosen: Settings, _: argparse.Namespace) -> int:
-    from pipeline import doctor
+def _serve(chosen: Settings, options: argparse.Namespace) -> int:
+    from pipeline import doctor, memory_need
     from voice.models import ModelMissing
 
     print(f"PASSFEL {version()}", flush=True)
-    with _failing(ModelMissing):
+    with _failing(ModelMissing, memory_need.NotEnoughMemory):
+        if not options.unplanned:
+            chosen, decided = memory_need.fitting(chosen, auto=options.auto)
+            print(decided, end="\n" if decided else "", flush=True)
         for part, model in doctor.models_in_use(chosen):
             print(f"  {part:9} {model}", flush=True)
     print(f"  {'data':9} {chosen.data_dir}", flush=True)

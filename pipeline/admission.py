@@ -124,6 +124,8 @@ class Queue:
         self._served: dict[str, int] = {}
         self._serial = 0
         self._voice_until = -math.inf
+        self.refused: frozenset[Priority] = frozenset()
+        """Priorities that nobody is let in with now."""
 
     @property
     def waiting(self) -> int:
@@ -139,9 +141,11 @@ class Queue:
         """Join the queue.
 
         Raises:
-            Saturated: where the wait is expected to be longer than `longest` seconds.
+            Saturated: where the wait is expected to be longer than `longest` seconds, or its priority is refused.
         """
         expected = self.expected_wait(priority)
+        if priority in self.refused:
+            raise Saturated(max(expected, longest))
         if expected > longest or (priority is Priority.SPECULATION and self._waiting):
             raise Saturated(expected)
         self._asked += 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self, cast
@@ -13,6 +13,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
+from pipeline import memory_need
 from pipeline.announcements import Announcements
 from pipeline.caller import Caller
 from pipeline.completions import Completions, Engine, Fallback
@@ -23,11 +24,13 @@ from pipeline.engine_state import EngineRecord, Maintenance
 from pipeline.intents import LocalIntents
 from pipeline.language import language_client
 from pipeline.latency import LatencyLog
+from pipeline.memory_watch import MemoryWatch
 from pipeline.prefixes import share_prefix
 from pipeline.probe import probe
 from pipeline.prompt import EXAMPLES, Prompt
 from pipeline.reasoning import Family
 from pipeline.settings import Settings
+from pipeline.shedding import Shed
 from pipeline.toolbox import Toolbox
 from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
@@ -43,8 +46,11 @@ PROBE_LIMIT = 10.0
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
 
 
+NO_MEMORY = "the assistant is out of memory for further conversations; try again in a minute"
+
+
 class AssistantNotReady(Exception):  # noqa: N818 - reads as what is the matter
-    """Somebody came before the engines were warm."""
+    """Somebody came before the engines were warm, or while no memory is left for one more."""
 
 
 class Assistant:
@@ -66,6 +72,7 @@ class Assistant:
         self._maintenance = Maintenance(settings.data_dir)
         self._family: Family | None = None
         self._priorities = False
+        self._memory = MemoryWatch(self._shed)
 
     @property
     def ready(self) -> bool:
@@ -107,6 +114,8 @@ class Assistant:
             await self._stack.aclose()
             raise
         self._engines = engines
+        self._own_task(self._memory.run(), "memory watch")
+        self._own_task(asyncio.to_thread(memory_need.record, self.settings), "memory record")
         return self
 
     async def __aexit__(
@@ -122,15 +131,14 @@ class Assistant:
         """Hold one conversation; return when it has ended. Cancellation ends it and leaves the others alone.
 
         Raises:
-            AssistantNotReady: before the engines are warm.
+            AssistantNotReady: before the engines are warm, or while there is no memory for one more.
         """
-        if self._engines is None:
-            raise AssistantNotReady(NOT_READY)
+        engines = self.check()
         with self._slot() as slot:
             conversation = Conversation(
                 transport,
                 caller,
-                engines=self._engines,
+                engines=engines,
                 settings=self.settings,
                 latency=self.latency,
                 slot=slot,
@@ -145,11 +153,9 @@ class Assistant:
         """Answer in writing.
 
         Raises:
-            AssistantNotReady: at once, before the engines are warm; the rest as `WrittenConversation.answer`.
+            AssistantNotReady: at once, as `check`; the rest as `WrittenConversation.answer`.
         """
-        engines = self._engines
-        if engines is None:
-            raise AssistantNotReady(NOT_READY)
+        engines = self.check()
         conversation = WrittenConversation(
             caller,
             request.identity(caller),
@@ -165,7 +171,7 @@ class Assistant:
 
     def engine_state(self) -> Mapping[str, Any]:
         """How the household's own model fares. Raises `AssistantNotReady` before it is loaded."""
-        return self._models().status()
+        return {**self._models().status(), "memory": self._memory.state()}
 
     def drain(self) -> None:
         """Ask the own model nothing from now on; answers that have begun go on. Raises `AssistantNotReady`."""
@@ -176,6 +182,22 @@ class Assistant:
         """Ask the own model again. Raises `AssistantNotReady`."""
         self._models().resume()
         self._maintenance.set(False)
+
+    def check(self) -> Engines:
+        """Return the engines for one more conversation.
+
+        Raises:
+            AssistantNotReady: before they are warm, or while there is no memory for one more.
+        """
+        if self._engines is None:
+            raise AssistantNotReady(NOT_READY)
+        if self._memory.step >= Shed.NEWCOMERS:
+            raise AssistantNotReady(NO_MEMORY)
+        return self._engines
+
+    def _shed(self, step: Shed) -> None:
+        if self._engines is not None:
+            self._engines.completions.shed(step)
 
     def _models(self) -> Completions:
         if self._engines is None:
@@ -266,9 +288,12 @@ class Assistant:
     def _toolbox(self) -> Toolbox:
         toolbox = Toolbox(self.settings.data_dir / "household", on_ring=self._announcements.ring)
         self._stack.push_async_callback(toolbox.close)
-        ringing = asyncio.create_task(toolbox.run(), name="timers")
-        self._stack.push_async_callback(_stop, ringing)
+        self._own_task(toolbox.run(), "timers")
         return toolbox
+
+    def _own_task(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run `work` until the assistant is left."""
+        self._stack.push_async_callback(_stop, asyncio.create_task(work, name=name))
 
     async def _warm_up(self, engines: Engines) -> None:
         async with asyncio.timeout(WARM_UP_LIMIT):

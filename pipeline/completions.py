@@ -18,6 +18,7 @@ from pipeline.breaker import State
 from pipeline.guard import Pace
 from pipeline.reasoning import BUDGET
 from pipeline.servers import Engine, Fallback, Request, Server
+from pipeline.shedding import Shed
 from pipeline.warming import read
 
 __all__ = ["Answer", "Completions", "Engine", "Fallback", "NoAnswer", "Priority", "Request", "Saturated", "Why"]
@@ -102,6 +103,12 @@ class Completions:
         """Somebody has just stopped speaking: what is nobody's voice waits until they have been answered."""
         if self._beside_speech:
             self._household.admission.expect_voice(VOICE_SOON)
+
+    def shed(self, step: Shed) -> None:
+        """Refuse what is given up while memory is short; what has begun goes on."""
+        given_up = {Priority.BACKGROUND: Shed.BACKGROUND, Priority.SPECULATION: Shed.SPECULATION}
+        refused = frozenset(priority for priority, at in given_up.items() if step >= at)
+        self._household.admission.queue.refused = refused
 
     @property
     def draining(self) -> bool:

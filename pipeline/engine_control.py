@@ -202,13 +202,18 @@ def status(chosen: Settings, address: str) -> int:
         well, lines = False, [f"{chosen.engine.name} is not running: passfel engine start"]
     else:
         well, lines = True, ["none of its own: engine.model is not set"]
+    told = [("engine", lines[0]), *(("", line) for line in lines[1:])]
     try:
         use = _ask(chosen, address, "GET", PATH)
     except EngineCommandFailed as error:
-        use_line = str(error)
+        told.append(("assistant", str(error)))
     else:
-        well, use_line = well and not use.get("failing"), _use(use)
-    for name, text in [("engine", lines[0]), *(("", line) for line in lines[1:]), ("assistant", use_line)]:
+        well = well and not use.get("failing")
+        told.append(("assistant", _use(use)))
+        if isinstance(memory := use.get("memory"), Mapping):
+            free = f"{memory.get('free')} of {memory.get('limit')} GiB are free"
+            told.append(("memory", f"{free}; given up to save it: {memory.get('shed')}"))
+    for name, text in told:
         print(f"{name:9}  {text}")
     return 0 if well else 1
 

@@ -279,7 +279,7 @@ def _targets(alone: Speed, together: Speed, memory: MemoryPlan, load: Load, requ
         return Target(name, limit, value, "s", value < limit, how)
 
     assistant = figures().assistant
-    yield below("first token", 0.5, alone.cached, "the prompt's prefix cached, one conversation")
+    yield below("first token", 0.5, alone.cached, "prefix cached, one conversation")
     yield below("tool chosen", 1.0, alone.tool_call, f"and {assistant.tool_call.value:g} tokens of the call")
     # The orchestrator says a phrase before the model is asked to reason, so this does not depend on the model.
     yield below("reasoning heard", 3.0, assistant.first_words.value, "a fixed phrase, before the model answers")

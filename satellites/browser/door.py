@@ -43,6 +43,9 @@ PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CON
 class Assistant(Protocol):
     """What this door needs of the assistant."""
 
+    def check(self) -> object:
+        """Raise `AssistantNotReady` where it cannot take one more conversation now."""
+
     async def converse(self, transport: BaseTransport, caller: Caller) -> None:
         """Hold one conversation over `transport`; return when it has ended."""
 
@@ -102,12 +105,17 @@ class Door:
         """Answer an offer: a new one begins a conversation, one with a known `pc_id` renegotiates.
 
         Raises `HTTPException` 400 for an offer that cannot be used, 404 where `pc_id` names no conversation
-        any more, 429 where the house is full. If cancelled, a connection that was being made is closed.
+        any more, 429 where the house is full, 503 where it is not ready or short of memory. If cancelled, a
+        connection that was being made is closed.
         """
         if offer.pc_id is not None:
             connection = self._find(offer.pc_id)
             await _negotiate(connection.renegotiate(offer.sdp, offer.type, offer.restart_pc))
             return _answer(connection)
+        try:
+            self._assistant.check()
+        except AssistantNotReady as error:
+            raise HTTPException(503, str(error)) from None
         if len(self._conversations) + self._negotiating >= MAX_CONVERSATIONS:
             raise HTTPException(429, "Too many conversations are open. End one and try again.")
         self._negotiating += 1

@@ -193,6 +193,9 @@ class ScriptedAssistant:
         self.started = asyncio.Event()
         self.conversations = 0
 
+    def check(self) -> None:
+        """Always ready for one more."""
+
     async def converse(
         self, transport: BaseTransport, caller: Caller, *, call_tool: FunctionCallHandler | None = None
     ) -> None:

@@ -47,6 +47,8 @@ class FakeAssistant:
     async def __aexit__(self, *exception: object) -> None:
         self.closed.set()
 
+    def check(self) -> None: ...
+
     async def converse(self, transport: object, caller: object) -> None: ...
 
     def turns(self) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.utils.time import time_now_iso8601
 from pipecat.workers.runner import WorkerRunner
 
+from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
 
 RATE = 24000
@@ -52,6 +53,11 @@ class ScriptedAssistant:
         self.script = script
         self.callers: list[Caller] = []
         self.ended = asyncio.Event()
+        self.full: str | None = None
+
+    def check(self) -> None:
+        if self.full is not None:
+            raise AssistantNotReady(self.full)
 
     async def converse(self, transport: BaseTransport, caller: Caller) -> None:
         self.callers.append(caller)

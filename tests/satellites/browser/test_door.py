@@ -176,6 +176,19 @@ async def test_only_so_many_conversations_are_held_at_once(serve: Serve):
         await peer.close()
 
 
+async def test_a_house_that_is_short_of_memory_says_so_and_takes_callers_again_later(serve: Serve):
+    assistant = ScriptedAssistant()
+    assistant.full = "the assistant is out of memory"
+    async with serve(assistant) as address, client(address) as http:
+        peer = RTCPeerConnection()
+        offer = await make_offer(peer)
+        refused = await http.post("/api/offer", json=offer)
+        assert (refused.status_code, refused.json()["detail"]) == (503, assistant.full)
+        assistant.full = None
+        assert (await http.post("/api/offer", json=offer)).status_code == 200
+        await peer.close()
+
+
 async def test_a_peer_that_falls_silent_is_noticed_long_before_its_ice_consent_ends(serve: Serve):
     assistant = ScriptedAssistant()
     async with serve(assistant) as address, client(address) as http, Peer(http) as peer:

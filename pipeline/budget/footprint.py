@@ -1,0 +1,47 @@
+"""What processes really take: the proportional set size, in which memory that several share is split among them.
+
+Linux's `proc(5)`: `smaps_rollup`, and the parent in `stat`.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_KIB = 1024
+_PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+_RSS = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
+
+
+def footprint(process: int, *, proc: Path = Path("/proc")) -> int:
+    """Return the bytes that a process takes; 0 of one that has ended."""
+    for name, line in (("smaps_rollup", _PSS), ("status", _RSS)):
+        try:
+            found = line.search((proc / str(process) / name).read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            continue
+        if found:
+            return int(found[1]) * _KIB
+    return 0
+
+
+def descendants(process: int, *, proc: Path = Path("/proc")) -> list[int]:
+    """Return the processes that one has started, and those that they have."""
+    parents = dict(_parents(proc))
+    found: list[int] = []
+    generation = {process}
+    while generation:
+        generation = {child for child, parent in parents.items() if parent in generation}
+        found += sorted(generation)
+    return found
+
+
+def _parents(proc: Path) -> Iterator[tuple[int, int]]:
+    for folder in proc.glob("[0-9]*"):
+        try:
+            told = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        # A name may hold anything, brackets and spaces too; the parent comes after the last bracket and the state.
+        rest = told.rpartition(")")[2].split()
+        if len(rest) > 1:
+            yield int(folder.name), int(rest[1])
