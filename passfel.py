@@ -246,6 +246,7 @@ async def _transcribe(chosen: Settings, files: Sequence[Path]) -> None:
         beam=hearing.beam,
         threads=hearing.threads,
         compute_type=hearing.compute_type,
+        device=hearing.device,
     )
     try:
         for file, samples in utterances:

@@ -227,6 +227,7 @@ class Assistant:
             beam=hearing.beam,
             threads=hearing.threads or cores(),
             compute_type=hearing.compute_type,
+            device=hearing.device,
         )
         self._stack.callback(whisper.close)
         piper = PiperEngine(

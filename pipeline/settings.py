@@ -92,6 +92,8 @@ class Hearing(BaseModel):
     """Hypotheses kept while decoding: more are more accurate and slower."""
     threads: Threads = 0
     """Threads for one utterance; 0 takes one for each core."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """What Whisper computes on; CTranslate2's wheels know CUDA on x86_64 only."""
     compute_type: ComputeType = "int8"
     """How CTranslate2 stores and multiplies the weights."""
 

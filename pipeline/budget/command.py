@@ -59,6 +59,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--precision", metavar="NAME", help="of the weights, such as fp8 (default: the best)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it into an SVG file")
     parser.add_argument("--arguments", action="store_true", help="print the command that starts it, and its files")
+    parser.add_argument("--env", action="store_true", help="print the .env of docker/ for it")
 
     models = commands.add_parser(
         "models",
@@ -195,6 +196,8 @@ def _show_one(options: argparse.Namespace, plans: list[Plan], instead: Plan | No
         print(json.dumps(chosen.as_json() | told, indent=2))
     elif options.arguments:
         _print_launch(chosen)
+    elif options.env:
+        _print_environment(chosen)
     else:
         print(table.breakdown(chosen, plans, instead))
     return 0 if chosen.fits else 1
@@ -222,6 +225,8 @@ def _show_all(options: argparse.Namespace, asked: _Asked, planner: Planner, cata
         print(json.dumps(told, indent=2))
     elif options.arguments and chosen is not None:
         _print_launch(chosen.plan)
+    elif options.env and chosen is not None:
+        _print_environment(chosen.plan)
     else:
         survey = table.survey(asked.machine, plans, missing, chosen)
         print(survey, table.accuracy(planner.efficiency, checks), sep="\n\n")
@@ -238,6 +243,12 @@ def _print_launch(plan: Plan) -> None:
     for note in made.notes:
         print(f"# {note}")
     print(shlex.join(made.command))
+
+
+def _print_environment(plan: Plan) -> None:
+    from pipeline.budget.compose import environment  # noqa: PLC0415
+
+    print(environment(plan), end="")
 
 
 def _draw(file: Path | None, plans: list[Plan]) -> None:
