@@ -147,8 +147,10 @@ def _serve(chosen: Settings, options: argparse.Namespace) -> int:
     def listening(addresses: list[str]) -> None:
         print(f"Listening at {' and '.join(addresses)} - warming up, Ctrl-C ends", flush=True)
 
-    with _failing(CannotListen, ModelMissing, WhisperError, VoiceError, LanguageEngineError):
-        serve(Assistant(chosen), chosen, on_listening=listening)
+    with _failing(
+        CannotListen, ModelMissing, WhisperError, VoiceError, LanguageEngineError, memory_need.NotEnoughMemory
+    ):
+        serve(Assistant(chosen, planned=not options.unplanned), chosen, on_listening=listening)
     print("Ended.")
     return 0
 

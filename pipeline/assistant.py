@@ -58,11 +58,14 @@ class Assistant:
 
     Raises:
         voice.models.ModelMissing, voice.whisper.WhisperError, voice.piper.VoiceError,
-        pipeline.embedded.LanguageEngineError: on entering; each message is one line that says what to do.
+        pipeline.embedded.LanguageEngineError, pipeline.memory_need.NotEnoughMemory: on entering; each message is one
+        line that says what to do.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, planned: bool = True) -> None:
+        """Take the settings; what is not `planned` is loaded without looking whether there is memory."""
         self.settings = settings
+        self._planned = planned
         self.latency = LatencyLog()
         self._engines: Engines | None = None
         self._embedded: EmbeddedLanguageEngine | None = None
@@ -87,11 +90,14 @@ class Assistant:
         return None
 
     async def __aenter__(self) -> Self:
-        """Load and warm the engines, the language model beside the others since it is a process of its own."""
+        """Load and warm the engines: all at the same time, or speech first where memory is scarce."""
         try:
             async with asyncio.TaskGroup() as loading:
-                language = loading.create_task(self._start_language_model())
                 voice = loading.create_task(asyncio.to_thread(self._load_voice))
+                if self._planned and await asyncio.to_thread(memory_need.scarce, self.settings):
+                    await asyncio.wait({voice})
+                    await asyncio.to_thread(memory_need.check_language, self.settings)
+                language = loading.create_task(self._start_language_model())
                 intents = loading.create_task(asyncio.to_thread(LocalIntents, self.settings.hearing.language))
             endpoint, client = language.result()
             whisper, smart_turn, detector, piper = voice.result()

@@ -14,7 +14,7 @@ from loguru import logger
 from pipeline.budget import host
 from pipeline.budget.catalogue import Catalogue, Unknown
 from pipeline.budget.figures import Engine, figures
-from pipeline.budget.footprint import descendants, footprint
+from pipeline.budget.footprint import descendants, footprint, peak
 from pipeline.budget.memory import GIB
 from pipeline.settings import Settings
 from voice import models
@@ -23,6 +23,7 @@ RESERVE_SHARE = 0.1
 """Of what is needed, for conversations that speak at the same time and for what nobody foresaw."""
 
 _FILE = "memory.json"
+_PLENTY = 2
 _SMALLEST_WHISPER = "tiny.en"
 _CONTEXTS = (8192, 4096, 2048)
 # Of a model that is not in the catalogue: what it keeps of conversations, as a share of its file.
@@ -41,13 +42,15 @@ class Need:
     """Hearing, speaking and the assistant itself: one process."""
     language: int
     """The embedded language model's process; 0 where a server answers."""
-    measured: bool
+    measured: bool = False
     """Whether a start with these settings has shown it."""
+    loading: int = 0
+    """What speech took while it was loaded, before the language model was."""
 
     @property
     def total(self) -> int:
-        """All, and a reserve."""
-        return round((self.speech + self.language) * (1 + RESERVE_SHARE))
+        """The most that is held at any moment, and a reserve."""
+        return round(max(self.loading, self.speech + self.language) * (1 + RESERVE_SHARE))
 
     def described(self) -> str:
         """Tell it in GiB."""
@@ -60,7 +63,7 @@ class Need:
 
 def need(settings: Settings, catalogue: Catalogue) -> Need:
     """Tell what these settings need. Raises `voice.models.ModelMissing`."""
-    return _recorded(settings) or Need(_speech(settings, catalogue), _language(settings, catalogue), measured=False)
+    return _recorded(settings) or Need(_speech(settings, catalogue), _language(settings, catalogue))
 
 
 def fitting(settings: Settings, *, auto: bool, root: Path = Path("/")) -> tuple[Settings, str]:
@@ -86,13 +89,32 @@ def fitting(settings: Settings, *, auto: bool, root: Path = Path("/")) -> tuple[
     raise NotEnoughMemory(f"{told}. End something else, or raise the limit")
 
 
+def check_language(settings: Settings, *, root: Path = Path("/")) -> None:
+    """Look, once speech is loaded, whether there is still room for the language model.
+
+    Raises `NotEnoughMemory`, and `voice.models.ModelMissing`.
+    """
+    wanted, room = need(settings, Catalogue.load()).language, host.tightest(root)
+    if wanted > room.free:
+        raise NotEnoughMemory(
+            f"the language model needs {wanted / GIB:.2f} GiB, and {room.free / GIB:.2f} of {room.limit / GIB:.2f} are "
+            f"left beside speech ({room.of}): end something else, or lower language.context"
+        )
+
+
+def scarce(settings: Settings, *, root: Path = Path("/")) -> bool:
+    """Tell whether what is free now is so little that speech and language model had better load one by one."""
+    return host.tightest(root).free < _PLENTY * need(settings, Catalogue.load()).total
+
+
 def record(settings: Settings) -> None:
-    """Note what this process and those that it started take, for the next start. Blocks for some milliseconds."""
+    """Note what each stage of this start took, and its peak, for the next one. Blocks for some milliseconds."""
     own = os.getpid()
     taken = {
         "settings": _key(settings),
         "speech": footprint(own),
-        "language": sum(footprint(process) for process in descendants(own)),
+        "loading": peak(own),
+        "language": sum(peak(process) for process in descendants(own)),
     }
     try:
         (settings.data_dir / _FILE).write_text(json.dumps(taken), encoding="utf-8")
@@ -106,7 +128,9 @@ def _recorded(settings: Settings) -> Need | None:
         if noted["settings"] == _key(settings):
             # It was noted before anybody spoke.
             speaking = round(figures().assistant.conversation.value * GIB)
-            return Need(int(noted["speech"]) + speaking, int(noted["language"]), measured=True)
+            return Need(
+                int(noted["speech"]) + speaking, int(noted["language"]), measured=True, loading=int(noted["loading"])
+            )
     except (OSError, ValueError, TypeError, KeyError):
         pass
     return None

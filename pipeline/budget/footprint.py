@@ -10,18 +10,26 @@ from pathlib import Path
 _KIB = 1024
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _RSS = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
 def footprint(process: int, *, proc: Path = Path("/proc")) -> int:
     """Return the bytes that a process takes; 0 of one that has ended."""
-    for name, line in (("smaps_rollup", _PSS), ("status", _RSS)):
-        try:
-            found = line.search((proc / str(process) / name).read_text(encoding="utf-8", errors="replace"))
-        except OSError:
-            continue
-        if found:
-            return int(found[1]) * _KIB
-    return 0
+    return _told(proc / str(process) / "smaps_rollup", _PSS) or _told(proc / str(process) / "status", _RSS)
+
+
+def peak(process: int, *, proc: Path = Path("/proc")) -> int:
+    """Return what a process takes, and how much more it once held: the kernel notes that with all that is shared."""
+    status = proc / str(process) / "status"
+    return footprint(process, proc=proc) + max(0, _told(status, _PEAK) - _told(status, _RSS))
+
+
+def _told(file: Path, line: re.Pattern[str]) -> int:
+    try:
+        found = line.search(file.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return 0
+    return int(found[1]) * _KIB if found else 0
 
 
 def descendants(process: int, *, proc: Path = Path("/proc")) -> list[int]:

@@ -26,15 +26,15 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """How one version of control groups names its files."""
+    """How one version of control groups names its files, and what in them was read from files."""
 
     limit: str
     usage: str
-    reclaimable: str
+    reclaimable: tuple[str, ...]
 
 
-_V1 = _Version("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-_V2 = _Version("memory.max", "memory.current", "inactive_file")
+_V1 = _Version("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file"))
+_V2 = _Version("memory.max", "memory.current", ("inactive_file", "active_file"))
 
 
 def total(root: Path = Path("/")) -> int:
@@ -79,8 +79,9 @@ def _group(place: Path, version: _Version) -> Iterator[Room]:
     limit, usage = _number(place / version.limit), _number(place / version.usage)
     if limit is None or limit >= _NO_LIMIT:
         return
-    # What was read from files and not touched since is given back before anything is refused.
-    reclaimable = _table(place / "memory.stat").get(version.reclaimable, 0)
+    # What was read from files can be read again: it is given back before anything is refused.
+    counted = _table(place / "memory.stat")
+    reclaimable = sum(counted.get(name, 0) for name in version.reclaimable)
     yield Room(limit, max(0, limit - (usage or 0) + reclaimable), "the control group")
 
 

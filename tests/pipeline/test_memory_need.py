@@ -64,7 +64,19 @@ def test_the_next_start_goes_by_what_the_last_one_took(tmp_path: Path) -> None:
     found = need(chosen, CATALOGUE)
     assert found.measured
     assert found.speech > noted["speech"]
+    assert found.loading >= noted["speech"]
     assert not need(settings(tmp_path, language={"context": 1024}), CATALOGUE).measured
+
+
+def test_with_speech_loaded_the_language_model_still_needs_its_room(tmp_path: Path) -> None:
+    memory_need.check_language(settings(tmp_path), root=memory(tmp_path, 0.4))
+    with pytest.raises(NotEnoughMemory, match=r"0\.20 of 16\.00 are left beside speech"):
+        memory_need.check_language(settings(tmp_path), root=memory(tmp_path, 0.2))
+
+
+def test_memory_is_scarce_below_twice_what_is_needed(tmp_path: Path) -> None:
+    assert memory_need.scarce(settings(tmp_path), root=memory(tmp_path, 1.5))
+    assert not memory_need.scarce(settings(tmp_path), root=memory(tmp_path, 3.0))
 
 
 @pytest.mark.parametrize("damaged", ["", "{}", "[]", "{", '{"settings": 1}', "null"])

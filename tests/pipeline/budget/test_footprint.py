@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from pipeline.budget.footprint import descendants, footprint
+from pipeline.budget.footprint import descendants, footprint, peak
 
 HOLD = "import sys; held = bytearray({size}); held[::4096] = b'x' * len(held[::4096]); print('ready'); sys.stdin.read()"
 
@@ -33,6 +33,17 @@ def test_processes_that_it_started_and_theirs_are_found() -> None:
         found = descendants(os.getpid())
         assert process.pid in found
         assert len(descendants(process.pid)) == 1
+        process.communicate("\n")
+
+
+def test_what_a_process_held_for_a_moment_is_in_its_peak() -> None:
+    moment = "held = bytearray(80 << 20); held[::4096] = b'x' * len(held[::4096]); del held; print('x', flush=True); "
+    with subprocess.Popen(
+        [sys.executable, "-c", moment + "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert peak(process.pid) - footprint(process.pid) > 60 << 20
         process.communicate("\n")
 
 

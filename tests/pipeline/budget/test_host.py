@@ -28,7 +28,11 @@ def test_a_group_of_version_2_limits_and_what_it_could_give_back_counts_as_free(
     write(tmp_path, "proc/self/cgroup", "0::/house/passfel\n")
     write(tmp_path, "sys/fs/cgroup/house/memory.max", f"{4 * GIB}\n")
     write(tmp_path, "sys/fs/cgroup/house/memory.current", f"{3 * GIB}\n")
-    write(tmp_path, "sys/fs/cgroup/house/memory.stat", f"anon {GIB}\ninactive_file {GIB}\n")
+    write(
+        tmp_path,
+        "sys/fs/cgroup/house/memory.stat",
+        f"anon {2 * GIB}\nactive_file {GIB // 2}\ninactive_file {GIB // 2}\n",
+    )
     write(tmp_path, "sys/fs/cgroup/house/passfel/memory.max", "max\n")
     assert host.total(tmp_path) == 4 * GIB
     assert host.tightest(tmp_path) == host.Room(4 * GIB, 2 * GIB, "the control group")
