@@ -31,19 +31,20 @@ RUN grep --invert-match --ignore-case '^ctranslate2==' constraints.txt > constra
     && /app/bin/pip install --no-cache-dir --no-deps --constraint constraints-cuda.txt --requirement requirements-data.txt
 
 FROM nvidia/cuda:${CUDA}-runtime-ubuntu24.04
+ARG UID=1000
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 libopenblas0 python3 \
     && rm -rf /var/lib/apt/lists/* \
     # The image brings a user of this number.
     && userdel --remove ubuntu \
-    && useradd --uid 1000 --create-home passfel \
+    && useradd --uid "${UID}" --create-home passfel \
     && install --directory --owner=passfel --group=passfel /data
 COPY --from=build /opt/ctranslate2/lib /opt/ctranslate2/lib
 COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH LD_LIBRARY_PATH=/opt/ctranslate2/lib PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     PASSFEL_DATA_DIR=/data PASSFEL_PORT=7860
-USER 1000:1000
+USER ${UID}
 WORKDIR /data
 VOLUME /data
 EXPOSE 7860

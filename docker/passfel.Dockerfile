@@ -11,10 +11,11 @@ RUN python -m venv /app \
     && /app/bin/pip install --no-cache-dir --no-deps --constraint constraints.txt --requirement requirements-data.txt
 
 FROM python:3.11-slim-bookworm
-RUN useradd --uid 1000 --create-home passfel && install --directory --owner=passfel --group=passfel /data
+ARG UID=1000
+RUN useradd --uid "${UID}" --create-home passfel && install --directory --owner=passfel --group=passfel /data
 COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PASSFEL_DATA_DIR=/data PASSFEL_PORT=7860
-USER 1000:1000
+USER ${UID}
 WORKDIR /data
 VOLUME /data
 EXPOSE 7860
