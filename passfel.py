@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -48,12 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = settings.load(options.config)
         _log_to_stderr(chosen.log_level if options.runs_on else "WARNING")
         status: int = options.command(chosen, options)
+        sys.stdout.flush()
     except (SettingsInvalid, CommandFailed, EngineCommandFailed, PlanFailed) as error:
         for line in str(error).splitlines():
             print(f"{_paint('passfel:', RED, sys.stderr)} {line}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read has seen enough, as `head` has; nothing may be flushed to them at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return status
 
 

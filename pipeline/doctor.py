@@ -13,6 +13,9 @@ from pathlib import Path
 
 import httpx
 
+from pipeline.budget import host
+from pipeline.budget.catalogue import Catalogue
+from pipeline.memory_need import need
 from pipeline.settings import Settings, is_loopback
 from voice import models
 from voice.models import ModelMissing, ModelNotFetched
@@ -30,8 +33,6 @@ PACKAGES = (
     "uvicorn",
 )
 
-NEEDED_MEMORY = 2 << 30
-"""Bytes of memory that the embedded models and a conversation take, with room to spare."""
 NEEDED_DISK = 1 << 30
 """Bytes that a data folder may come to hold: joined models, downloads, stores."""
 
@@ -62,7 +63,7 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything that `passfel serve` needs, one finding after the other. Blocks; fetches nothing."""
     yield _machine()
-    yield _memory()
+    yield _memory(settings)
     yield from _packages()
     yield _data_dir(settings.data_dir)
     yield from _models(settings)
@@ -80,13 +81,17 @@ def _machine() -> Finding:
     return Finding("machine", State.GOOD, detail)
 
 
-def _memory() -> Finding:
-    available = available_memory()
-    if available is None:
-        return Finding("memory", State.NOTE, "this system does not tell how much is free")
-    detail = f"{size(available)} free"
-    if available < NEEDED_MEMORY:
-        return Finding("memory", State.NOTE, f"{detail}: the embedded models want {size(NEEDED_MEMORY)}")
+def _memory(settings: Settings) -> Finding:
+    room = host.tightest()
+    detail = f"{size(room.free)} free of {size(room.limit)} ({room.of})"
+    try:
+        wanted = need(settings, Catalogue.load())
+    except ModelMissing:
+        # What is missing is told of by itself.
+        return Finding("memory", State.NOTE, f"{detail}; what is needed is not known")
+    detail += f", {wanted.described()}"
+    if wanted.total > room.free:
+        return Finding("memory", State.WRONG, f"{detail}: end something else, or start with passfel serve --auto")
     return Finding("memory", State.GOOD, detail)
 
 
@@ -206,16 +211,6 @@ def _sound() -> Finding:
         return Finding("sound", State.GOOD, f"{player} plays for passfel say and talk --play")
     detail = "no player for passfel say and talk --play: install pulseaudio-utils, alsa-utils or ffmpeg"
     return Finding("sound", State.NOTE, detail)
-
-
-def available_memory() -> int | None:
-    """Return the bytes of memory that can be had without swapping, where the system tells."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    kilobytes = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return next((int(number) * 1024 for number in kilobytes), None)
 
 
 def size(of_bytes: int) -> str:

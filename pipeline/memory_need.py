@@ -18,6 +18,7 @@ from pipeline.budget.footprint import descendants, footprint, peak
 from pipeline.budget.memory import GIB
 from pipeline.settings import Settings
 from voice import models
+from voice.models import ModelNotFetched
 
 RESERVE_SHARE = 0.1
 """Of what is needed, for conversations that speak at the same time and for what nobody foresaw."""
@@ -56,13 +57,16 @@ class Need:
         """Tell it in GiB."""
         how = "as its last start did" if self.measured else "by the catalogue"
         return (
-            f"{self.total / GIB:.2f} GiB {how}: {self.speech / GIB:.2f} for hearing and speech, "
+            f"{self.total / GIB:.2f} GiB needed {how}: {self.speech / GIB:.2f} for hearing and speech, "
             f"{self.language / GIB:.2f} for the language model, and a reserve"
         )
 
 
 def need(settings: Settings, catalogue: Catalogue) -> Need:
-    """Tell what these settings need. Raises `voice.models.ModelMissing`."""
+    """Tell what these settings need; a model that is still to be fetched counts nothing.
+
+    Raises `voice.models.ModelMissing`.
+    """
     return _recorded(settings) or Need(_speech(settings, catalogue), _language(settings, catalogue))
 
 
@@ -78,9 +82,7 @@ def fitting(settings: Settings, *, auto: bool, root: Path = Path("/")) -> tuple[
     wanted = need(settings, catalogue)
     if wanted.total <= room.free:
         return settings, ""
-    told = (
-        f"PASSFEL needs {wanted.described()}; {room.free / GIB:.2f} GiB of {room.limit / GIB:.2f} are free ({room.of})"
-    )
+    told = f"{wanted.described()}; {room.free / GIB:.2f} GiB of {room.limit / GIB:.2f} are free ({room.of})"
     for smaller in _smaller(settings):
         if need(smaller, catalogue).total <= room.free:
             if auto:
@@ -147,8 +149,11 @@ def _key(settings: Settings) -> list[object]:
 def _speech(settings: Settings, catalogue: Catalogue) -> int:
     assistant = figures().assistant
     process = assistant.process.value + assistant.conversation.value
-    voice = models.piper_voice(settings.speaking.voice, settings.data_dir)
-    return round(process * GIB) + _whisper(settings, catalogue) + voice.stat().st_size
+    try:
+        voice = models.piper_voice(settings.speaking.voice, settings.data_dir, fetch=False).stat().st_size
+    except ModelNotFetched:
+        voice = 0
+    return round(process * GIB) + _whisper(settings, catalogue) + voice
 
 
 def _whisper(settings: Settings, catalogue: Catalogue) -> int:
@@ -157,8 +162,12 @@ def _whisper(settings: Settings, catalogue: Catalogue) -> int:
         sizes = [c.gigabytes for c in catalogue.model(f"whisper-{name}").checkpoints if c.gigabytes]
         return round(min(sizes) * 1e9)
     except (Unknown, ValueError):
-        folder = models.whisper_model(name, settings.data_dir)
-        return sum(file.stat().st_size for file in folder.glob("*.bin"))
+        pass
+    try:
+        folder = models.whisper_model(name, settings.data_dir, fetch=False)
+    except ModelNotFetched:
+        return 0
+    return sum(file.stat().st_size for file in folder.glob("*.bin"))
 
 
 def _language(settings: Settings, catalogue: Catalogue) -> int:

@@ -234,3 +234,16 @@ def test_talk_asks_and_is_answered(here, assistant, capsys, shared_audio):
 def test_talking_to_nobody_gets_one_line(here, capsys, shared_audio):
     question = str(shared_audio / "what-time-is-it.wav")
     assert "passfel serve" in failure(capsys, "talk", "--server", "http://127.0.0.1:9", question)
+
+
+def test_who_reads_only_the_beginning_gets_no_traceback(tmp_path: Path) -> None:
+    command = f'"{sys.executable}" -m passfel plan --machine gx10 | head -n 1'
+    ended = subprocess.run(
+        ["sh", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PASSFEL_DATA_DIR": str(tmp_path)},
+    )
+    assert ended.stdout.startswith("ASUS Ascent GX10")
+    assert ended.stderr == ""

@@ -117,3 +117,9 @@ def test_a_language_server_that_is_not_there_is_wrong(tmp_path, free_port):
 @pytest.mark.parametrize(("of_bytes", "text"), [(0, "0 MB"), (145_217_532, "145 MB"), (2_500_000_000, "2.5 GB")])
 def test_sizes_are_written_as_people_read_them(of_bytes, text):
     assert size(of_bytes) == text
+
+
+def test_the_memory_that_serving_takes_is_told_beside_what_is_free(tmp_path):
+    finding = next(found for found in examine(Settings(data_dir=tmp_path)) if found.what == "memory")
+    assert "GiB needed by the catalogue" in finding.detail
+    assert "free of" in finding.detail

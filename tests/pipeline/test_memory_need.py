@@ -36,7 +36,7 @@ def test_where_enough_is_free_nothing_changes(tmp_path: Path) -> None:
 
 def test_too_little_is_refused_with_the_numbers_and_what_would_fit(tmp_path: Path) -> None:
     with pytest.raises(
-        NotEnoughMemory, match=r"needs 0\.\d\d GiB.*0\.90 GiB of 16\.00 are free.*context = 4096.*--auto"
+        NotEnoughMemory, match=r"0\.\d\d GiB needed.*0\.90 GiB of 16\.00 are free.*context = 4096.*--auto"
     ):
         fitting(settings(tmp_path), auto=False, root=memory(tmp_path, 0.9))
     with pytest.raises(NotEnoughMemory, match="End something else"):
