@@ -7,6 +7,7 @@ to standard error. It ends when standard input does, which is when its parent en
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -18,11 +19,14 @@ import xllamacpp
 _BATCH_TOKENS = 256
 # Conversations that had to leave their slot wait here: about 5,000 tokens of SmolLM2-135M.
 _PARKED_MIB = 128
+# In thousandths of all memory that are added to what a process takes before the kernel compares.
+_OOM_SCORE = "500"
 
 
 def main() -> None:
     """Serve until standard input ends. SIGTERM ends it at once, for there is nothing to save."""
     options = _options()
+    _be_killed_first()
     # Native code prints what it likes to standard output; only the ready line may reach the parent.
     ready = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -36,6 +40,12 @@ def main() -> None:
     sys.stdin.buffer.read()
     # Skips native clean-up, which would wait for answers that nobody reads any more.
     os._exit(0)
+
+
+def _be_killed_first() -> None:
+    """Have the kernel take this process where memory runs out: it is started again, a conversation would be lost."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
 
 
 def _options() -> argparse.Namespace:

@@ -181,6 +181,12 @@ async def test_the_key_is_shown_nowhere(engine):
     assert key not in command_line(server)
 
 
+async def test_where_memory_runs_out_it_is_killed_before_who_started_it(engine):
+    [server] = servers_of(os.getpid())
+    of_server, own = (int(Path(f"/proc/{process}/oom_score").read_text()) for process in (server, "self"))
+    assert of_server > own
+
+
 async def test_a_required_call_is_made_and_streamed(client):
     request = with_forced_call(
         {
