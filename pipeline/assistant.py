@@ -31,6 +31,8 @@ from pipeline.prompt import EXAMPLES, Prompt
 from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.shedding import Shed
+from pipeline.store.conversations import Conversations, forget
+from pipeline.store.stores import open_conversations
 from pipeline.toolbox import Toolbox
 from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
@@ -76,6 +78,7 @@ class Assistant:
         self._family: Family | None = None
         self._priorities = False
         self._memory = MemoryWatch(self._shed)
+        self._conversations: Conversations | None = None
 
     @property
     def ready(self) -> bool:
@@ -98,6 +101,9 @@ class Assistant:
                     await asyncio.wait({voice})
                     await asyncio.to_thread(memory_need.check_language, self.settings)
                 language = loading.create_task(self._start_language_model())
+                conversations = loading.create_task(
+                    open_conversations(self.settings.stores, self.settings.data_dir, self._stack)
+                )
                 intents = loading.create_task(asyncio.to_thread(LocalIntents, self.settings.hearing.language))
             endpoint, client = language.result()
             whisper, smart_turn, detector, piper = voice.result()
@@ -119,6 +125,9 @@ class Assistant:
         except BaseException:
             await self._stack.aclose()
             raise
+        self._conversations = conversations.result()
+        if self._conversations is not None:
+            self._own_task(self._conversations.run(), "what was said")
         self._engines = engines
         self._own_task(self._memory.run(), "memory watch")
         self._own_task(asyncio.to_thread(memory_need.record, self.settings), "memory record")
@@ -139,7 +148,10 @@ class Assistant:
         Raises:
             AssistantNotReady: before the engines are warm, or while there is no memory for one more.
         """
-        engines = self.check()
+        engines, conversations = self.check(), self._conversations
+        earlier: list[ChatCompletionMessageParam] = []
+        if conversations is not None and caller.resumes:
+            earlier = await conversations.earlier(caller)
         with self._slot() as slot:
             conversation = Conversation(
                 transport,
@@ -149,6 +161,8 @@ class Assistant:
                 latency=self.latency,
                 slot=slot,
                 call_tool=call_tool,
+                earlier=earlier,
+                note=conversations.note if conversations is not None and caller.resumes else forget,
             )
             for text in self._announcements.waiting():
                 conversation.announce(text)

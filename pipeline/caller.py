@@ -49,6 +49,8 @@ class Caller:
     """Who speaks, where the door knows it."""
     room: str | None = None
     """The room the device stands in."""
+    resumes: bool = False
+    """Whether a new conversation from this device goes on where the last one ended; a program begins anew."""
     capabilities: frozenset[Capability] = frozenset({Capability.HEAR, Capability.SPEAK, Capability.FULL_DUPLEX})
     permissions: frozenset[Permission] = field(default_factory=lambda: frozenset({Permission.CONVERSE}))
 

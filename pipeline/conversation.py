@@ -1,11 +1,13 @@
 """One caller's conversation: a Pipecat pipeline over any door's transport."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 from loguru import logger
 from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletionMessageParam
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -34,6 +36,7 @@ from pipeline.prompt import Prompt
 from pipeline.prompt_keeper import PromptKeeper
 from pipeline.settings import Settings
 from pipeline.speech_gate import SpeechGate
+from pipeline.store.conversations import Note, forget
 from pipeline.toolbox import Toolbox
 from voice.ducking import Ducker
 from voice.endpointing import SmartTurn
@@ -76,9 +79,13 @@ class Conversation:
         latency: LatencyLog,
         slot: int | None = None,
         call_tool: FunctionCallHandler | None = None,
+        earlier: Sequence[ChatCompletionMessageParam] = (),
+        note: Note = forget,
     ) -> None:
+        """Make it for `caller`. `earlier` is what was said before it; `note` is told what is said in it."""
         self.id = uuid4().hex[:12]
         self.caller = caller
+        self._note = note
         self._clock = TurnClock(latency, conversation=self.id, door=caller.door, device=caller.device)
         prompt = Prompt(settings.household, small=engines.endpoint.needs_examples)
         self._ducker = Ducker()
@@ -86,7 +93,9 @@ class Conversation:
         self._functions = HouseFunctions(
             engines.toolbox.executor, caller, conversation=self.id, clock=self._clock, household=settings.household
         )
-        self._context = LLMContext(messages=prompt.opening(), tools=self._functions.schema(engines.endpoint))
+        self._context = LLMContext(
+            messages=[*prompt.opening(), *earlier], tools=self._functions.schema(engines.endpoint)
+        )
         self._llm = LanguageModel(
             engines.endpoint,
             client=engines.client,
@@ -175,7 +184,7 @@ class Conversation:
             budget=engines.endpoint.context - settings.language.max_tokens,
             caller=caller,
             prompt=prompt,
-            on_typed=clock.typed,
+            on_typed=self._typed,
             tools=self._functions.schema(engines.endpoint),
         )
         return PipelineWorker(
@@ -205,8 +214,15 @@ class Conversation:
     async def _heard(self, turn: HeardTurn) -> None:
         logger.debug(f"conversation {self.id} heard: {turn.text}")
         self._clock.heard(turn)
+        self._note(self.id, self.caller, "user", turn.text)
+
+    def _typed(self, text: str) -> None:
+        self._clock.typed(text)
+        self._note(self.id, self.caller, "user", text)
 
     async def _answered(self, _: LLMAssistantAggregator, message: AssistantTurnStoppedMessage) -> None:
+        if message.content:
+            self._note(self.id, self.caller, "assistant", message.content)
         record = self._clock.answered(message.content or "", interrupted=message.interrupted)
         if record is not None and self.caller.can(Capability.SHOW):
             await self._worker.queue_frame(RTVIServerMessageFrame({"type": "turn", "turn": record.as_dict()}))

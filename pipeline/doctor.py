@@ -1,5 +1,6 @@
 """`passfel doctor`: what is installed, what is found, what is wrong, and how to mend it."""
 
+import asyncio
 import errno
 import os
 import platform
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 
 from pipeline.budget import host
@@ -68,6 +71,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _data_dir(settings.data_dir)
     yield from _models(settings)
     yield _language_server(settings)
+    yield _database(settings)
     yield _listening(settings)
     yield _sound()
 
@@ -181,6 +185,25 @@ def _language_server(settings: Settings) -> Finding:
         detail = f"{language.url} has no model {language.model}: set language.model to one of {', '.join(names)}"
         return Finding("language server", State.WRONG, detail)
     return Finding("language server", State.GOOD, f"{language.url} has {', '.join(names)}")
+
+
+def _database(settings: Settings) -> Finding:
+    stores = settings.stores
+    if stores.postgres is None:
+        detail = f"its own, in {settings.data_dir}" if stores.embedded else "none: nothing that is said is kept"
+        return Finding("database", State.GOOD, detail)
+    host = urlsplit(stores.postgres.get_secret_value()).hostname or "the socket"
+    try:
+        asyncio.run(_connect(stores.postgres.get_secret_value()))
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        told = str(error) or f"it does not answer within {ANSWER_TIMEOUT:g} s"
+        return Finding("database", State.NOTE, f"{host}: {told}: what is said waits in memory; see stores.postgres")
+    return Finding("database", State.GOOD, f"{host} answers")
+
+
+async def _connect(address: str) -> None:
+    connection = await asyncpg.connect(address, timeout=ANSWER_TIMEOUT)
+    await connection.close()
 
 
 def _listening(settings: Settings) -> Finding:

@@ -14,7 +14,7 @@ from loguru import logger
 from pipeline.budget import host
 from pipeline.budget.catalogue import Catalogue, Unknown
 from pipeline.budget.figures import Engine, figures
-from pipeline.budget.footprint import descendants, footprint, peak
+from pipeline.budget.footprint import descendants, footprint, name, peak
 from pipeline.budget.memory import GIB
 from pipeline.settings import Settings
 from voice import models
@@ -43,6 +43,8 @@ class Need:
     """Hearing, speaking and the assistant itself: one process."""
     language: int
     """The embedded language model's process; 0 where a server answers."""
+    stores: int = 0
+    """The embedded Postgres's processes; 0 where another is used."""
     measured: bool = False
     """Whether a start with these settings has shown it."""
     loading: int = 0
@@ -51,14 +53,14 @@ class Need:
     @property
     def total(self) -> int:
         """The most that is held at any moment, and a reserve."""
-        return round(max(self.loading, self.speech + self.language) * (1 + RESERVE_SHARE))
+        return round(max(self.loading, self.speech + self.language + self.stores) * (1 + RESERVE_SHARE))
 
     def described(self) -> str:
         """Tell it in GiB."""
         how = "as its last start did" if self.measured else "by the catalogue"
         return (
             f"{self.total / GIB:.2f} GiB needed {how}: {self.speech / GIB:.2f} for hearing and speech, "
-            f"{self.language / GIB:.2f} for the language model, and a reserve"
+            f"{self.language / GIB:.2f} for the language model, {self.stores / GIB:.2f} for the database, and a reserve"
         )
 
 
@@ -67,7 +69,7 @@ def need(settings: Settings, catalogue: Catalogue) -> Need:
 
     Raises `voice.models.ModelMissing`.
     """
-    return _recorded(settings) or Need(_speech(settings, catalogue), _language(settings, catalogue))
+    return _recorded(settings) or Need(_speech(settings, catalogue), _language(settings, catalogue), _stores(settings))
 
 
 def fitting(settings: Settings, *, auto: bool, root: Path = Path("/")) -> tuple[Settings, str]:
@@ -112,11 +114,14 @@ def scarce(settings: Settings, *, root: Path = Path("/")) -> bool:
 def record(settings: Settings) -> None:
     """Note what each stage of this start took, and its peak, for the next one. Blocks for some milliseconds."""
     own = os.getpid()
+    others = {process: peak(process) for process in descendants(own)}
+    stores = sum(taken for process, taken in others.items() if name(process) == "postgres")
     taken = {
         "settings": _key(settings),
         "speech": footprint(own),
         "loading": peak(own),
-        "language": sum(peak(process) for process in descendants(own)),
+        "language": sum(others.values()) - stores,
+        "stores": stores,
     }
     try:
         (settings.data_dir / _FILE).write_text(json.dumps(taken), encoding="utf-8")
@@ -130,9 +135,10 @@ def _recorded(settings: Settings) -> Need | None:
         if noted["settings"] == _key(settings):
             # It was noted before anybody spoke.
             speaking = round(figures().assistant.conversation.value * GIB)
-            return Need(
-                int(noted["speech"]) + speaking, int(noted["language"]), measured=True, loading=int(noted["loading"])
+            speech, language, stores, loading = (
+                int(noted[part]) for part in ("speech", "language", "stores", "loading")
             )
+            return Need(speech + speaking, language, stores, measured=True, loading=loading)
     except (OSError, ValueError, TypeError, KeyError):
         pass
     return None
@@ -142,7 +148,7 @@ def _key(settings: Settings) -> list[object]:
     hearing, language = settings.hearing, settings.language
     return [
         *(hearing.model, hearing.compute_type, settings.speaking.voice),
-        *(language.url, language.model, language.context),
+        *(language.url, language.model, language.context, settings.stores.embedded),
     ]
 
 
@@ -182,6 +188,11 @@ def _language(settings: Settings, catalogue: Catalogue) -> int:
         cache = None
     kept = cache.bytes_for(language.context, "bf16") if cache else round(_UNKNOWN_CACHE * file.stat().st_size)
     return file.stat().st_size + kept + process
+
+
+def _stores(settings: Settings) -> int:
+    own = settings.stores.postgres is None and settings.stores.embedded
+    return round(figures().stores.embedded.value * GIB) if own else 0
 
 
 def _smaller(settings: Settings) -> list[Settings]:

@@ -202,6 +202,27 @@ class Household(BaseModel):
         return system
 
 
+def _postgres_address(address: SecretStr) -> SecretStr:
+    if not address.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://")
+    return address
+
+
+class Stores(BaseModel):
+    """Where what is said is kept, and for how long."""
+
+    model_config = _FROZEN
+
+    postgres: Annotated[SecretStr, AfterValidator(_postgres_address)] | None = None
+    """A Postgres of your own, as `postgresql://USER:PASSWORD@HOST/DATABASE`; none is the embedded one."""
+    embedded: bool = True
+    """Whether a Postgres in the data directory is started where no other is set; without one nothing is kept."""
+    resume_minutes: float = Field(default=30.0, ge=0.0, le=100_000.0)
+    """How long after the last word a conversation from the same device is taken up again; 0 never does."""
+    keep_days: float = Field(default=90.0, gt=0.0, le=100_000.0)
+    """How long what was said is kept."""
+
+
 class Settings(BaseSettings):
     """All settings. Keyword arguments are what the file said; the environment wins over them."""
 
@@ -230,6 +251,7 @@ class Settings(BaseSettings):
     language: Language = Language()
     fallback: Fallback = Fallback()
     engine: Engine = Engine()
+    stores: Stores = Stores()
     household: Household = Household()
 
     @classmethod

@@ -9,6 +9,10 @@ import pytest
 
 from pipeline.settings import is_loopback
 
+# Every assistant would make a database of its own, which takes 40 MB; what needs one asks for it.
+_NO_DATABASE = "PASSFEL_STORES__EMBEDDED"
+os.environ[_NO_DATABASE] = "false"
+
 _SHARED_AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
 
 
@@ -53,5 +57,5 @@ def no_network() -> Iterator[None]:
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's own settings out of every test."""
     for variable in os.environ:
-        if variable.upper().startswith("PASSFEL_"):
+        if variable.upper().startswith("PASSFEL_") and variable != _NO_DATABASE:
             monkeypatch.delenv(variable)

@@ -53,6 +53,8 @@ class StoreFigures(_Group):
     """Postgres and Redis, in GiB."""
 
     process: Figure
+    embedded: Figure
+    """Postgres alone, as PASSFEL brings it."""
 
 
 class EngineFigures(_Group):

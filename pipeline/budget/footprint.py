@@ -24,6 +24,14 @@ def peak(process: int, *, proc: Path = Path("/proc")) -> int:
     return footprint(process, proc=proc) + max(0, _told(status, _PEAK) - _told(status, _RSS))
 
 
+def name(process: int, *, proc: Path = Path("/proc")) -> str:
+    """Return a process's name, of 15 characters at most; nothing of one that has ended."""
+    try:
+        return (proc / str(process) / "comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def _told(file: Path, line: re.Pattern[str]) -> int:
     try:
         found = line.search(file.read_text(encoding="utf-8", errors="replace"))

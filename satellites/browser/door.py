@@ -128,6 +128,7 @@ class Door:
             door="browser",
             device=offer.device.device if offer.device else address,
             room=offer.device.room if offer.device else None,
+            resumes=True,
             capabilities=CAPABILITIES,
             permissions=PERMISSIONS,
         )

@@ -123,3 +123,11 @@ def test_the_memory_that_serving_takes_is_told_beside_what_is_free(tmp_path):
     finding = next(found for found in examine(Settings(data_dir=tmp_path)) if found.what == "memory")
     assert "GiB needed by the catalogue" in finding.detail
     assert "free of" in finding.detail
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path, free_port):
+    address = f"postgresql://passfel:hidden@127.0.0.1:{free_port}/passfel"
+    finding = findings(data_dir=tmp_path, stores={"postgres": address})["database"]
+    assert finding.state is State.NOTE
+    assert "127.0.0.1" in finding.detail
+    assert "hidden" not in finding.detail

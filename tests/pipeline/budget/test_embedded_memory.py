@@ -69,7 +69,7 @@ def test_the_plan_is_what_it_takes(configuration: Mapping[str, Mapping[str, obje
             most = max(most, sum(footprint(each) for each in (process, *descendants(process))))
             time.sleep(0.2)
     assert not planned.measured
-    assert planned.speech + planned.language == pytest.approx(most, rel=0.1)
+    assert planned.speech + planned.language + planned.stores == pytest.approx(most, rel=0.1)
 
 
 def _question(folder: Path) -> Path:

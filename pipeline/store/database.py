@@ -1,0 +1,132 @@
+"""The household's Postgres: a pool of connections that outlives the server's restarts, and the schema in it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from loguru import logger
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_CONNECTIONS = 8
+_CONNECT_SECONDS = 5.0
+_MIGRATE_SECONDS = 300.0
+# The server is gone, is ending, has no room or lets nobody in; what is wrong with a statement is our fault.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.InvalidAuthorizationSpecificationError,
+    asyncpg.exceptions.InvalidCatalogNameError,
+    asyncpg.exceptions.PostgresIOError,
+)
+# Any number that every PASSFEL has and nobody else: two that start at once take turns.
+_LOCK = 7_860_001
+
+
+class StoreDown(Exception):  # noqa: N818 - reads as what is the matter
+    """The database does not answer now, or not in time."""
+
+
+class SchemaTooNew(Exception):  # noqa: N818 - reads as what is the matter
+    """A later PASSFEL has used the database; the message says what to do."""
+
+
+class Database:
+    """Lends connections. Whoever waits for one longer than they have time is told so."""
+
+    def __init__(self, address: str) -> None:
+        """Take the address of a Postgres, with the password in it; nothing is connected yet."""
+        self._address = address
+        self._pool: asyncpg.Pool | None = None
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. May be called again.
+
+        Raises:
+            StoreDown: it does not answer.
+            SchemaTooNew: a later version was here.
+        """
+        if self._pool is not None:
+            return
+        try:
+            pool = asyncpg.create_pool(
+                self._address,
+                min_size=0,
+                max_size=_CONNECTIONS,
+                timeout=_CONNECT_SECONDS,
+                command_timeout=_MIGRATE_SECONDS,
+            )
+        except ValueError as error:
+            raise StoreDown(f"its address is no good: {error}") from error
+        try:
+            async with _down(_MIGRATE_SECONDS):
+                await pool
+                async with pool.acquire() as connection:
+                    await migrate(connection)
+        except BaseException:
+            pool.terminate()
+            raise
+        self._pool = pool
+
+    async def close(self) -> None:
+        """Close all connections; those that are lent are cut off."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self, seconds: float) -> AsyncIterator[asyncpg.Connection]:
+        """Lend a connection for so long at most.
+
+        Raises:
+            StoreDown: there is none, or what was asked took longer.
+        """
+        if self._pool is None:
+            raise StoreDown("the database is not open")
+        async with _down(seconds), self._pool.acquire() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def _down(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except _AWAY as error:
+        raise StoreDown(str(error) or f"it took longer than {seconds:g} s") from error
+
+
+async def migrate(connection: asyncpg.Connection, folder: Path = _MIGRATIONS) -> int:
+    """Run the migrations that the database has not seen, in order, each once; return its version then.
+
+    Raises `SchemaTooNew`.
+    """
+    statements = await asyncio.to_thread(_statements, folder)
+    newest = max(statements)
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    try:
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_versions "
+            "(version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())"
+        )
+        version: int = await connection.fetchval("SELECT coalesce(max(version), 0) FROM schema_versions")
+        if version > newest:
+            told = f"the database has schema {version}, and this PASSFEL knows {newest}"
+            raise SchemaTooNew(f"{told}: run a newer PASSFEL, or set stores.postgres to another database")
+        for number in range(version + 1, newest + 1):
+            async with connection.transaction():
+                await connection.execute(statements[number])
+                await connection.execute("INSERT INTO schema_versions (version) VALUES ($1)", number)
+            logger.info(f"the database has schema {number} now")
+        return newest
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+def _statements(folder: Path) -> dict[int, str]:
+    return {int(file.name.partition("_")[0]): file.read_text(encoding="utf-8") for file in folder.glob("*.sql")}
