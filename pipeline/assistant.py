@@ -48,6 +48,8 @@ PROBE_LIMIT = 10.0
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
 
 
+IDLE_SECONDS = 120.0
+"""Nobody having spoken for so long, a conversation may end to save memory."""
 NO_MEMORY = "the assistant is out of memory for further conversations; try again in a minute"
 
 
@@ -79,6 +81,7 @@ class Assistant:
         self._priorities = False
         self._memory = MemoryWatch(self._shed)
         self._conversations: Conversations | None = None
+        self._open: set[Conversation] = set()
 
     @property
     def ready(self) -> bool:
@@ -166,8 +169,12 @@ class Assistant:
             )
             for text in self._announcements.waiting():
                 conversation.announce(text)
-            with self._announcements.reach(conversation):
-                await conversation.run()
+            self._open.add(conversation)
+            try:
+                with self._announcements.reach(conversation):
+                    await conversation.run()
+            finally:
+                self._open.discard(conversation)
 
     def write(self, request: WrittenRequest, caller: Caller) -> AsyncGenerator[Written]:
         """Answer in writing.
@@ -215,9 +222,17 @@ class Assistant:
             raise AssistantNotReady(NO_MEMORY)
         return self._engines
 
-    def _shed(self, step: Shed) -> None:
-        if self._engines is not None:
-            self._engines.completions.shed(step)
+    async def _shed(self, step: Shed) -> None:
+        if self._engines is None:
+            return
+        self._engines.completions.shed(step)
+        if step < Shed.IDLE or self._conversations is None:
+            return
+        for conversation in sorted(self._open, key=lambda each: each.idle, reverse=True):
+            # What was said in it is kept, and it goes on when somebody comes back.
+            if conversation.caller.resumes and conversation.idle >= IDLE_SECONDS:
+                logger.warning(f"conversation {conversation.id} with {conversation.caller.device} ends, it was idle")
+                await conversation.end()
 
     def _models(self) -> Completions:
         if self._engines is None:

@@ -1,6 +1,7 @@
 """One caller's conversation: a Pipecat pipeline over any door's transport."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 from loguru import logger
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
+from pipecat.frames.frames import EndFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -86,6 +88,7 @@ class Conversation:
         self.id = uuid4().hex[:12]
         self.caller = caller
         self._note = note
+        self._said = time.monotonic()
         self._clock = TurnClock(latency, conversation=self.id, door=caller.door, device=caller.device)
         prompt = Prompt(settings.household, small=engines.endpoint.needs_examples)
         self._ducker = Ducker()
@@ -117,6 +120,15 @@ class Conversation:
             language=settings.hearing.language,
         )
         self._worker = self._make_worker(transport, engines, settings, prompt, call_tool)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since anybody has said anything."""
+        return time.monotonic() - self._said
+
+    async def end(self) -> None:
+        """End it in order; `run` returns then."""
+        await self._worker.queue_frame(EndFrame())
 
     async def run(self) -> None:
         """Hold the conversation; return when it has ended. Cancellation ends it at once and closes the transport."""
@@ -213,14 +225,17 @@ class Conversation:
 
     async def _heard(self, turn: HeardTurn) -> None:
         logger.debug(f"conversation {self.id} heard: {turn.text}")
+        self._said = time.monotonic()
         self._clock.heard(turn)
         self._note(self.id, self.caller, "user", turn.text)
 
     def _typed(self, text: str) -> None:
+        self._said = time.monotonic()
         self._clock.typed(text)
         self._note(self.id, self.caller, "user", text)
 
     async def _answered(self, _: LLMAssistantAggregator, message: AssistantTurnStoppedMessage) -> None:
+        self._said = time.monotonic()
         if message.content:
             self._note(self.id, self.caller, "assistant", message.content)
         record = self._clock.answered(message.content or "", interrupted=message.interrupted)

@@ -4,7 +4,7 @@ import asyncio
 import ctypes
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ _NOTHING_READ = Reading(1, 1)
 class MemoryWatch:
     """Reads how memory stands and tells `on_change` what to give up."""
 
-    def __init__(self, on_change: Callable[[Shed], None], *, root: Path = Path("/")) -> None:
+    def __init__(self, on_change: Callable[[Shed], Awaitable[None]], *, root: Path = Path("/")) -> None:
         """`root` is where `proc` and `sys` lie."""
         self._on_change = on_change
         self._root = root
@@ -63,7 +63,7 @@ class MemoryWatch:
             logger.warning(f"memory runs short, {free:.2f} GiB of {limit:.1f} are free: given up is {step.described}")
         else:
             logger.info(f"memory has come back, {free:.2f} GiB of {limit:.1f} are free: given up is {step.described}")
-        self._on_change(step)
+        await self._on_change(step)
         if step >= Shed.IDLE > before:
             await asyncio.to_thread(_give_back)
 

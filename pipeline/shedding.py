@@ -21,7 +21,7 @@ class Shed(IntEnum):
     SPECULATION = 2
     """Answers to what may not have been said to the end; turns take a little longer."""
     IDLE = 3
-    """Memory that is kept for later: freed pieces are given back to the system."""
+    """Conversations in which nobody has spoken for a while, which go on later; freed memory goes back to the system."""
     NEWCOMERS = 4
     """Further conversations; those that have begun go on."""
 
@@ -34,7 +34,7 @@ class Shed(IntEnum):
 _NAMES = {
     Shed.BACKGROUND: "background work",
     Shed.SPECULATION: "speculation",
-    Shed.IDLE: "memory kept for later",
+    Shed.IDLE: "idle conversations",
     Shed.NEWCOMERS: "new conversations",
 }
 

@@ -19,7 +19,11 @@ def memory(root: Path, free: float) -> Path:
 
 async def test_who_listens_is_told_once_when_memory_runs_short(tmp_path):
     told: list[Shed] = []
-    watch = MemoryWatch(told.append, root=memory(tmp_path, 8.0))
+
+    async def tell(step: Shed) -> None:
+        told.append(step)
+
+    watch = MemoryWatch(tell, root=memory(tmp_path, 8.0))
     await watch.look()
     assert told == []
     memory(tmp_path, 0.5)
@@ -30,13 +34,17 @@ async def test_who_listens_is_told_once_when_memory_runs_short(tmp_path):
         "free": 0.5,
         "limit": 16.0,
         "waited": 0.0,
-        "shed": "background work, speculation, memory kept for later, new conversations",
+        "shed": "background work, speculation, idle conversations, new conversations",
     }
 
 
 async def test_it_watches_until_it_is_cancelled(tmp_path):
     told = asyncio.Event()
-    watch = MemoryWatch(lambda _: told.set(), root=memory(tmp_path, 0.5))
+
+    async def tell(_: Shed) -> None:
+        told.set()
+
+    watch = MemoryWatch(tell, root=memory(tmp_path, 0.5))
     running = asyncio.create_task(watch.run())
     async with asyncio.timeout(10):
         await told.wait()

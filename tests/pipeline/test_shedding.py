@@ -81,7 +81,7 @@ def test_it_never_holds_less_back_than_the_reading_asks_for_and_returns_one_step
 
 def test_what_is_given_up_is_named_in_its_order() -> None:
     assert Shed.NOTHING.described == "nothing"
-    assert Shed.NEWCOMERS.described == "background work, speculation, memory kept for later, new conversations"
+    assert Shed.NEWCOMERS.described == "background work, speculation, idle conversations, new conversations"
 
 
 def test_the_kernels_pressure_is_read() -> None:
