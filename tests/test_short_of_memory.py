@@ -89,7 +89,7 @@ def test_with_auto_it_takes_less_and_answers(tmp_path: Path) -> None:
         finally:
             serving.terminate()
         told, _ = serving.communicate(timeout=30)
-    assert 'Started with hearing.model = "tiny.en" and language.context = ' in told
+    assert "Started with hearing.model = " in told
     assert serving.returncode == 0
 
 
