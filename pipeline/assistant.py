@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -17,6 +18,9 @@ from pipeline import memory_need
 from pipeline.announcements import Announcements
 from pipeline.caller import Caller
 from pipeline.completions import Completions, Engine, Fallback
+from pipeline.context.builder import ContextBuilder
+from pipeline.context.notebook import StoredNotebook
+from pipeline.context.sources import Documents, Remembered, Upcoming
 from pipeline.conversation import Conversation, Engines
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.endpoint import Endpoint
@@ -31,8 +35,8 @@ from pipeline.prompt import EXAMPLES, Prompt
 from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.shedding import Shed
-from pipeline.store.conversations import Conversations, forget
-from pipeline.store.stores import open_conversations
+from pipeline.store.conversations import forget
+from pipeline.store.stores import Stores, open_stores
 from pipeline.toolbox import Toolbox
 from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
@@ -48,6 +52,7 @@ PROBE_LIMIT = 10.0
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
 
 
+_OWN_REPLIES = 500
 IDLE_SECONDS = 120.0
 """Nobody having spoken for so long, a conversation may end to save memory."""
 NO_MEMORY = "the assistant is out of memory for further conversations; try again in a minute"
@@ -80,7 +85,7 @@ class Assistant:
         self._family: Family | None = None
         self._priorities = False
         self._memory = MemoryWatch(self._shed)
-        self._conversations: Conversations | None = None
+        self._stores: Stores | None = None
         self._open: set[Conversation] = set()
 
     @property
@@ -104,12 +109,14 @@ class Assistant:
                     await asyncio.wait({voice})
                     await asyncio.to_thread(memory_need.check_language, self.settings)
                 language = loading.create_task(self._start_language_model())
-                conversations = loading.create_task(
-                    open_conversations(self.settings.stores, self.settings.data_dir, self._stack)
+                stores = loading.create_task(
+                    open_stores(self.settings, self._stack, may_work=lambda: self._memory.step < Shed.BACKGROUND)
                 )
                 intents = loading.create_task(asyncio.to_thread(LocalIntents, self.settings.hearing.language))
             endpoint, client = language.result()
             whisper, smart_turn, detector, piper = voice.result()
+            self._stores = stores.result()
+            toolbox = self._toolbox()
             engines = Engines(
                 whisper,
                 smart_turn,
@@ -119,7 +126,9 @@ class Assistant:
                 client,
                 self._completions(endpoint, client),
                 intents.result(),
-                self._toolbox(),
+                toolbox,
+                deque(maxlen=_OWN_REPLIES) if endpoint.needs_examples else None,
+                self._context(toolbox, small=endpoint.needs_examples),
             )
             await self._warm_up(engines)
         except BaseExceptionGroup as group:
@@ -128,9 +137,8 @@ class Assistant:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._conversations = conversations.result()
-        if self._conversations is not None:
-            self._own_task(self._conversations.run(), "what was said")
+        if self._stores is not None:
+            self._own_task(self._stores.run(), "stores")
         self._engines = engines
         self._own_task(self._memory.run(), "memory watch")
         self._own_task(asyncio.to_thread(memory_need.record, self.settings), "memory record")
@@ -151,10 +159,12 @@ class Assistant:
         Raises:
             AssistantNotReady: before the engines are warm, or while there is no memory for one more.
         """
-        engines, conversations = self.check(), self._conversations
+        engines, stores = self.check(), self._stores
         earlier: list[ChatCompletionMessageParam] = []
-        if conversations is not None and caller.resumes:
-            earlier = await conversations.earlier(caller)
+        if stores is not None:
+            caller = await stores.people.known(caller)
+            if caller.resumes:
+                earlier = await stores.conversations.earlier(caller)
         with self._slot() as slot:
             conversation = Conversation(
                 transport,
@@ -165,7 +175,7 @@ class Assistant:
                 slot=slot,
                 call_tool=call_tool,
                 earlier=earlier,
-                note=conversations.note if conversations is not None and caller.resumes else forget,
+                note=stores.conversations.note if stores is not None and caller.resumes else forget,
             )
             for text in self._announcements.waiting():
                 conversation.announce(text)
@@ -182,7 +192,11 @@ class Assistant:
         Raises:
             AssistantNotReady: at once, as `check`; the rest as `WrittenConversation.answer`.
         """
-        engines = self.check()
+        return self._write(self.check(), request, caller)
+
+    async def _write(self, engines: Engines, request: WrittenRequest, caller: Caller) -> AsyncGenerator[Written]:
+        if self._stores is not None:
+            caller = await self._stores.people.known(caller)
         conversation = WrittenConversation(
             caller,
             request.identity(caller),
@@ -193,8 +207,12 @@ class Assistant:
             latency=self.latency,
             executor=engines.toolbox.executor,
             intents=engines.intents,
+            context=engines.context,
+            own_replies=engines.own_replies,
         )
-        return conversation.answer(request)
+        async with aclosing(conversation.answer(request)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     def engine_state(self) -> Mapping[str, Any]:
         """How the household's own model fares. Raises `AssistantNotReady` before it is loaded."""
@@ -226,7 +244,7 @@ class Assistant:
         if self._engines is None:
             return
         self._engines.completions.shed(step)
-        if step < Shed.IDLE or self._conversations is None:
+        if step < Shed.IDLE or self._stores is None:
             return
         for conversation in sorted(self._open, key=lambda each: each.idle, reverse=True):
             # What was said in it is kept, and it goes on when somebody comes back.
@@ -322,10 +340,22 @@ class Assistant:
         return completions
 
     def _toolbox(self) -> Toolbox:
-        toolbox = Toolbox(self.settings.data_dir / "household", on_ring=self._announcements.ring)
+        notebook = StoredNotebook(self._stores.facts, self._stores.search) if self._stores is not None else None
+        toolbox = Toolbox(self.settings.data_dir / "household", on_ring=self._announcements.ring, notebook=notebook)
         self._stack.push_async_callback(toolbox.close)
         self._own_task(toolbox.run(), "timers")
         return toolbox
+
+    def _context(self, toolbox: Toolbox, *, small: bool) -> ContextBuilder | None:
+        stores, zone = self._stores, lambda: self.settings.household.zone
+        if stores is None:
+            return None
+        sources = (
+            Remembered(stores.search),
+            Upcoming(stores.database, zone=zone, timers=toolbox.set_timers),
+            Documents(stores.search),
+        )
+        return ContextBuilder(stores.search, sources, deadline=self.settings.stores.context_seconds, small=small)
 
     def _own_task(self, work: Coroutine[None, None, None], name: str) -> None:
         """Run `work` until the assistant is left."""

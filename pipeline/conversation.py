@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -27,6 +27,8 @@ from pipecat.workers.runner import WorkerRunner
 
 from pipeline.caller import Caller, Capability
 from pipeline.completions import Completions
+from pipeline.context.builder import ContextBuilder
+from pipeline.context.turn import TurnKnowledge
 from pipeline.endpoint import Endpoint
 from pipeline.house_functions import HouseFunctions
 from pipeline.intents import LocalIntents
@@ -66,6 +68,10 @@ class Engines:
     completions: Completions
     intents: LocalIntents
     toolbox: Toolbox
+    own_replies: MutableSequence[str] | None = None
+    """What was answered without a model that is too small to see it; None where it sees everything."""
+    context: ContextBuilder | None = None
+    """Knows what the household's memory knows; None where there is none."""
 
 
 class Conversation:
@@ -93,8 +99,14 @@ class Conversation:
         prompt = Prompt(settings.household, small=engines.endpoint.needs_examples)
         self._ducker = Ducker()
         self._openings = Openings()
+        knowledge = TurnKnowledge(engines.context, caller) if engines.context is not None else None
         self._functions = HouseFunctions(
-            engines.toolbox.executor, caller, conversation=self.id, clock=self._clock, household=settings.household
+            engines.toolbox.executor,
+            caller,
+            conversation=self.id,
+            clock=self._clock,
+            household=settings.household,
+            knowledge=knowledge,
         )
         self._context = LLMContext(
             messages=[*prompt.opening(), *earlier], tools=self._functions.schema(engines.endpoint)
@@ -111,6 +123,8 @@ class Conversation:
                 loudness=self._ducker,
                 context=self._functions.context,
             ),
+            knowledge=knowledge,
+            own_replies=engines.own_replies,
             announce=self._openings.say,
             instruction=prompt.instruction(caller),
             temperature=settings.language.temperature,

@@ -11,6 +11,7 @@ from pipecat.processors.aggregators.llm_context import NOT_GIVEN, NotGiven
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
 from pipeline.caller import Caller
+from pipeline.context.turn import TurnKnowledge
 from pipeline.endpoint import Endpoint
 from pipeline.language import LanguageModel
 from pipeline.latency import TurnClock
@@ -26,16 +27,25 @@ class HouseFunctions:
 
     Args:
         clock: knows the turn that a call belongs to, so that one turn does nothing twice.
+        knowledge: knows whether the model has read words from outside the house in this turn.
     """
 
     def __init__(
-        self, executor: Executor, caller: Caller, *, conversation: str, clock: TurnClock, household: Household
+        self,
+        executor: Executor,
+        caller: Caller,
+        *,
+        conversation: str,
+        clock: TurnClock,
+        household: Household,
+        knowledge: TurnKnowledge | None = None,
     ) -> None:
         self._executor = executor
         self._caller = caller
         self._conversation = conversation
         self._clock = clock
         self._household = household
+        self._knowledge = knowledge
         self._allowed = allowed(caller)
         self._tools = executor.tools(self._allowed)
 
@@ -62,6 +72,8 @@ class HouseFunctions:
     async def call(self, params: FunctionCallParams) -> None:
         """Run one call, and tell the model what came of it. What needs a yes is asked aloud."""
         assert isinstance(params.llm, LanguageModel)
+        if self._knowledge is not None and self._knowledge.quotes:
+            self._executor.note_quoted(self.context())
         outcome = await params.llm.patiently(
             self._executor.call(params.function_name, params.arguments, self.context(), allowed=self._allowed)
         )

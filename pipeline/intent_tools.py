@@ -14,7 +14,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "HassGetCurrentTime": "get_time", "HassGetCurrentDate": "get_date", "HassShoppingListAddItem": "add_to_list",
     "HassShoppingListCompleteItem": "remove_from_list", "ReadList": "read_list", "ClearList": "clear_list",
     "SetAlarm": "set_alarm", "SetReminder": "set_reminder", "Sum": "calculate",
-    "Conversion": "convert_units",
+    "Conversion": "convert_units", "Remember": "remember", "Recall": "recall", "Forget": "forget",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 

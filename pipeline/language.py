@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableSequence, Sequence
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from loguru import logger
@@ -29,6 +29,7 @@ from pipecat.utils.http import connection_limits
 from pipeline.admission import Saturated
 from pipeline.answer import Answer
 from pipeline.completions import Completions, NoAnswer, Priority, Request
+from pipeline.context.turn import TurnKnowledge
 from pipeline.endpoint import Endpoint
 from pipeline.latency import TurnClock
 from pipeline.local_answers import LocalAnswers, NotOnSpeculation
@@ -70,6 +71,8 @@ class LanguageModel(OpenAILLMService):
         completions: who answers, also where the own server cannot.
         conversation: whose turns these are.
         local: answers what needs no model.
+        knowledge: adds to a turn what the household's memory knows about it.
+        own_replies: what was answered without the model, where that is so small that it would go on in the same words.
         announce: says at the next opening what somebody asked for before they went on to something else.
         language: ISO 639-1, of what is said.
         instruction: the stable first part of the prompt.
@@ -94,6 +97,8 @@ class LanguageModel(OpenAILLMService):
         slot: int | None,
         clock: TurnClock,
         local: LocalAnswers | None = None,
+        knowledge: TurnKnowledge | None = None,
+        own_replies: MutableSequence[str] | None = None,
         announce: Callable[[str], None] | None = None,
         language: str = "en",
     ) -> None:
@@ -102,9 +107,11 @@ class LanguageModel(OpenAILLMService):
         self._completions = completions
         self._conversation = conversation
         self._local = local
+        self._knowledge = knowledge
         self._announce = announce
         self._spoken_language = language
         self._answer: Answer | None = None
+        self._own_replies = own_replies
         self._told_who_answers = False
         self._unread: LLMContext | None = None
         self._offers_tools = False
@@ -137,18 +144,25 @@ class LanguageModel(OpenAILLMService):
 
     async def get_chat_completions(self, context: LLMContext) -> AsyncStream[ChatCompletionChunk]:
         """Ask who can answer."""
+        plain = await self._request(context)
+        request = plain
+        if self._knowledge is not None:
+            request = {**plain, "messages": await self._knowledge.joined(plain["messages"])}
         self._answer = self._completions.stream(
-            await self._request(context),
+            request,
             priority=Priority.SPECULATION if self._speculation_gate.is_speculating else self.priority,
             private=True,
             conversation=self._conversation,
             reasoning=self._reasons_about(context),
-            redact=self._redacted,
+            # Outside the house nothing of the household's memory is seen.
+            redact=lambda _: self._redacted(plain),
             on_wait=self._say_that_it_takes_a_while,
         )
         return cast("AsyncStream[ChatCompletionChunk]", self._answer)
 
     async def _request(self, context: LLMContext) -> Request:
+        if self._own_replies:
+            context = _without(context, set(self._own_replies))
         parameters = await self.get_llm_adapter().get_llm_invocation_params(
             context,
             system_instruction=cast("Any", self._settings).system_instruction,
@@ -205,12 +219,17 @@ class LanguageModel(OpenAILLMService):
         except NotOnSpeculation:
             await self._confirmed()
             reply = await self._answer_locally(context)
+        if reply is None and self._knowledge is not None:
+            reply = await self._knowledge.answer(context.messages) or None
         if reply is None:
             if self.aloud and self._reasons_about(context):
                 await self._push_llm_text(own_words(self._spoken_language).thinking)
             await self._ask(context)
         else:
-            self._unread = context
+            if self._own_replies is None:
+                self._unread = context
+            else:
+                self._own_replies.append(reply)
             if reply:
                 await self._push_llm_text(reply)
 
@@ -312,6 +331,8 @@ class LanguageModel(OpenAILLMService):
     async def cleanup(self) -> None:
         """Stop reading ahead, and wait for no late answer."""
         await self._stop_reading()
+        if self._knowledge is not None:
+            await self._knowledge.close()
         await super().cleanup()
         late = list(self._late)
         for answering in late:
@@ -343,6 +364,18 @@ class LanguageModel(OpenAILLMService):
         if isinstance(error, Saturated):
             return words.busy
         return words.broken_off if isinstance(error, NoAnswer) and error.spoken else words.apology
+
+
+def _without(context: LLMContext, replies: set[str]) -> LLMContext:
+    """The conversation less what was answered without the model: a very small one would go on in the same words."""
+    messages: list[LLMContextMessage] = []
+    for message in context.messages:
+        if isinstance(message, dict) and message.get("role") == "assistant" and message.get("content") in replies:
+            while messages and isinstance(messages[-1], dict) and messages[-1].get("role") == "user":
+                messages.pop()
+        else:
+            messages.append(message)
+    return LLMContext(messages, context.tools, context.tool_choice)
 
 
 def language_client(endpoint: Endpoint) -> AsyncOpenAI:

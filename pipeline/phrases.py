@@ -31,6 +31,8 @@ _TIME_OF_DAY = re.compile(r"(quarter to )?(?P<hour>\d{1,2})(?::(?P<minute>\d{2})
 _NAMES: Final = frozenset({"name", "place"})
 _TIME: Final = "at"
 """The slot whose words `time_of_day` is to understand."""
+_OPEN: Final = frozenset({"fact", "about"})
+"""Slots for whatever somebody has to say, which may be a sentence."""
 
 
 def read_sentences(language: str) -> dict[str, Any]:
@@ -85,7 +87,7 @@ class Phrases:
     def free(self, slot: str, words: str) -> str | None:
         """What somebody said freely, without its article, or None where it is rather the rest of a sentence."""
         spoken = words.strip(" .,;:!?\"'").split()
-        if slot == _TIME:
+        if slot == _TIME or slot in _OPEN:
             return " ".join(spoken)
         while slot in _NAMES and spoken and spoken[0].lower() in self._articles:
             spoken = spoken[1:]

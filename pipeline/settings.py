@@ -221,6 +221,34 @@ class Stores(BaseModel):
     """How long after the last word a conversation from the same device is taken up again; 0 never does."""
     keep_days: float = Field(default=90.0, gt=0.0, le=100_000.0)
     """How long what was said is kept."""
+    context_seconds: float = Field(default=0.06, gt=0.0, le=10.0)
+    """What an answer waits for what the household's memory knows; what is later is left out."""
+
+
+def _redis_address(address: SecretStr) -> SecretStr:
+    if not address.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return address
+
+
+class Embeddings(BaseModel):
+    """What finds texts by what they mean: all-MiniLM-L6-v2 in this process, or any OpenAI-compatible server."""
+
+    model_config = _FROZEN
+
+    url: str | None = None
+    """Address of an API with `/embeddings`, with its `/v1`."""
+    model: str | None = None
+    """The model's name at that server."""
+    api_key: SecretStr | None = None
+
+    _http_url = field_validator("url")(_checked_url)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.url is not None and self.model is None:
+            raise ValueError("url is set and model is missing: name the model at that server")
+        return self
 
 
 class Settings(BaseSettings):
@@ -252,6 +280,7 @@ class Settings(BaseSettings):
     fallback: Fallback = Fallback()
     engine: Engine = Engine()
     stores: Stores = Stores()
+    embeddings: Embeddings = Embeddings()
     household: Household = Household()
 
     @classmethod

@@ -1,9 +1,9 @@
 """The tools of the house: one set a process, with what they need from it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import tzinfo
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from pipeline.caller import Caller, Permission
 from pipeline.json_store import JsonStore
@@ -11,8 +11,9 @@ from tools.calculator import Calculator
 from tools.clock import Clock
 from tools.executor import Executor
 from tools.lists import Lists
+from tools.memory import Memory, Notebook
 from tools.timers import Timer, Timers
-from tools.tool import Context, Effect
+from tools.tool import Context, Effect, Tool
 
 EFFECTS: Final = {
     Permission.CONVERSE: Effect.READ,
@@ -23,22 +24,46 @@ EFFECTS: Final = {
 """What each permission lets a caller's tools do."""
 
 
+class ToolSet(Protocol):
+    """Tools that belong together."""
+
+    def tools(self) -> Sequence[Tool]:
+        """What can be asked."""
+
+
 class Toolbox:
     """Makes the tools and the executor that runs them.
 
     Args:
         folder: where timers and lists are kept.
         on_ring: told of each timer, alarm and reminder that is due.
+        notebook: where what people want remembered is kept; None where there is no database.
     """
 
-    def __init__(self, folder: Path, *, on_ring: Callable[[Timer], Awaitable[None]]) -> None:
+    def __init__(
+        self, folder: Path, *, on_ring: Callable[[Timer], Awaitable[None]], notebook: Notebook | None = None
+    ) -> None:
         self._timers = Timers(JsonStore(folder / "timers.json"), on_ring)
-        sets = (Clock(), self._timers, Lists(JsonStore(folder / "lists.json")), Calculator())
+        memory = [] if notebook is None else [Memory(notebook)]
+        sets: tuple[ToolSet, ...] = (
+            Clock(),
+            self._timers,
+            Lists(JsonStore(folder / "lists.json")),
+            Calculator(),
+            *memory,
+        )
         self.executor = Executor([tool for each in sets for tool in each.tools()])
 
     async def run(self) -> None:
         """Ring what is due, until cancelled."""
         await self._timers.run()
+
+    async def set_timers(self, zone: tzinfo) -> list[str]:
+        """Tell what is set, in sentences; nothing where that cannot be read."""
+        try:
+            return await self._timers.told(zone)
+        except OSError:
+            return []
 
     async def close(self) -> None:
         """Let tools that are at work finish."""

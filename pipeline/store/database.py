@@ -12,18 +12,20 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _CONNECTIONS = 8
 _CONNECT_SECONDS = 5.0
 _MIGRATE_SECONDS = 300.0
-# The server is gone, is ending, has no room or lets nobody in; what is wrong with a statement is our fault.
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,
-    asyncpg.exceptions.InsufficientResourcesError,
-    asyncpg.exceptions.InvalidAuthorizationSpecificationError,
-    asyncpg.exceptions.InvalidCatalogNameError,
-    asyncpg.exceptions.PostgresIOError,
-)
+_SHORTEST_DELAY, _LONGEST_DELAY = 0.2, 10.0
+# Whatever is wrong with a server, a conversation goes on without it.
+_AWAY = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
+_BAD_DATA = (asyncpg.DataError, asyncpg.exceptions.DataError, asyncpg.IntegrityConstraintViolationError)
+_NO_EXTENSION = (asyncpg.UndefinedFileError, asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError)
+_DAMAGED = (asyncpg.exceptions.SyntaxOrAccessError, asyncpg.IntegrityConstraintViolationError)
+_SETTINGS = {
+    # How far pgvector looks: more finds more and takes longer.
+    "hnsw.ef_search": "80",
+    # A person's own texts are found among everybody's.
+    "hnsw.iterative_scan": "relaxed_order",
+    # Compiling takes longer than any of our questions.
+    "jit": "off",
+}
 # Any number that every PASSFEL has and nobody else: two that start at once take turns.
 _LOCK = 7_860_001
 
@@ -32,8 +34,16 @@ class StoreDown(Exception):  # noqa: N818 - reads as what is the matter
     """The database does not answer now, or not in time."""
 
 
-class SchemaTooNew(Exception):  # noqa: N818 - reads as what is the matter
-    """A later PASSFEL has used the database; the message says what to do."""
+class BadData(StoreDown):
+    """The database does not take what it was given, now or later."""
+
+
+class Unusable(Exception):  # noqa: N818 - reads as what is the matter
+    """The database answers, and cannot be used as it is; the message says what to do."""
+
+
+class SchemaTooNew(Unusable):
+    """A later PASSFEL has used the database."""
 
 
 class Database:
@@ -43,16 +53,34 @@ class Database:
         """Take the address of a Postgres, with the password in it; nothing is connected yet."""
         self._address = address
         self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date. May be called again.
 
         Raises:
             StoreDown: it does not answer.
-            SchemaTooNew: a later version was here.
+            Unusable: it lacks pgvector, its schema is damaged, or a later version was here.
         """
-        if self._pool is not None:
-            return
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await self._opened()
+
+    async def until_open(self) -> None:
+        """Connect, however long that takes. Raises `Unusable`."""
+        delay = _SHORTEST_DELAY
+        while True:
+            try:
+                await self.open()
+            except StoreDown as error:
+                if delay == _SHORTEST_DELAY:
+                    logger.warning(f"the database does not answer: {error}")
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, _LONGEST_DELAY)
+            else:
+                return
+
+    async def _opened(self) -> asyncpg.Pool:
         try:
             pool = asyncpg.create_pool(
                 self._address,
@@ -60,6 +88,7 @@ class Database:
                 max_size=_CONNECTIONS,
                 timeout=_CONNECT_SECONDS,
                 command_timeout=_MIGRATE_SECONDS,
+                server_settings=_SETTINGS,
             )
         except ValueError as error:
             raise StoreDown(f"its address is no good: {error}") from error
@@ -71,7 +100,7 @@ class Database:
         except BaseException:
             pool.terminate()
             raise
-        self._pool = pool
+        return pool
 
     async def close(self) -> None:
         """Close all connections; those that are lent are cut off."""
@@ -97,6 +126,8 @@ async def _down(seconds: float) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
             yield
+    except _BAD_DATA as error:
+        raise BadData(str(error)) from error
     except _AWAY as error:
         raise StoreDown(str(error) or f"it took longer than {seconds:g} s") from error
 
@@ -104,7 +135,7 @@ async def _down(seconds: float) -> AsyncIterator[None]:
 async def migrate(connection: asyncpg.Connection, folder: Path = _MIGRATIONS) -> int:
     """Run the migrations that the database has not seen, in order, each once; return its version then.
 
-    Raises `SchemaTooNew`.
+    Raises `Unusable`.
     """
     statements = await asyncio.to_thread(_statements, folder)
     newest = max(statements)
@@ -119,9 +150,18 @@ async def migrate(connection: asyncpg.Connection, folder: Path = _MIGRATIONS) ->
             told = f"the database has schema {version}, and this PASSFEL knows {newest}"
             raise SchemaTooNew(f"{told}: run a newer PASSFEL, or set stores.postgres to another database")
         for number in range(version + 1, newest + 1):
-            async with connection.transaction():
-                await connection.execute(statements[number])
-                await connection.execute("INSERT INTO schema_versions (version) VALUES ($1)", number)
+            try:
+                async with connection.transaction():
+                    await connection.execute(statements[number])
+                    await connection.execute("INSERT INTO schema_versions (version) VALUES ($1)", number)
+            except _NO_EXTENSION as error:
+                told = "install pgvector for its Postgres, and let its owner run: CREATE EXTENSION vector"
+                raise Unusable(f"the database has no pgvector ({error}): {told}") from error
+            except _DAMAGED as error:
+                told = "restore a backup into an empty database (passfel restore), or set stores.postgres to another"
+                raise Unusable(
+                    f"the database's schema is not as version {version} left it ({error}): {told}"
+                ) from error
             logger.info(f"the database has schema {number} now")
         return newest
     finally:

@@ -1,38 +1,139 @@
-"""Opens what the household's memory is kept in, and closes it again."""
+"""Opens what the household's memory is kept in, runs what it needs, and closes it again."""
 
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from loguru import logger
 
-from pipeline.settings import Stores
+from pipeline.context.embeddings import Embedder, EmbeddingsDown, Points, ServedEmbeddings
+from pipeline.context.minilm import MiniLM
+from pipeline.context.search import Search
+from pipeline.context.vectors import Vectors
+from pipeline.settings import Settings
 from pipeline.store.conversations import Conversations
-from pipeline.store.database import Database
+from pipeline.store.database import Database, StoreDown, Unusable
 from pipeline.store.embedded_postgres import EmbeddedPostgres, PostgresError
+from pipeline.store.facts import Facts
+from pipeline.store.people import People
+from voice import models
+from voice.models import ModelMissing
+
+_REFRESH_SECONDS = 600.0
+_RETRY_SECONDS = 5.0
 
 
-async def open_conversations(settings: Stores, data_dir: Path, stack: AsyncExitStack) -> Conversations | None:
-    """Make the store of what is said, which opens when it is run; `stack` closes it.
+class NoEmbeddings:
+    """Stands where the model's files are missing: texts are found by their words alone."""
 
-    None where there is none: the assistant goes on without.
+    name = "none"
+
+    def __init__(self, why: str) -> None:
+        """Take what is wrong."""
+        self._why = why
+
+    async def embed(self, texts: Sequence[str]) -> Points:
+        """Raise `EmbeddingsDown`."""
+        raise EmbeddingsDown(self._why)
+
+    async def close(self) -> None:
+        """Hold nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept in Postgres."""
+
+    database: Database
+    conversations: Conversations
+    people: People
+    vectors: Vectors
+    search: Search
+    facts: Facts
+
+    async def run(self) -> None:
+        """Write, embed and clean up in the background, until cancelled; give up where the database is unusable."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.conversations.run())
+                tasks.create_task(self.vectors.run())
+                tasks.create_task(self._refresh())
+        except* Unusable as unusable:
+            logger.error(f"What is said is not kept, and nothing is remembered: {unusable.exceptions[0]}")
+
+    async def _refresh(self) -> None:
+        await self.database.until_open()
+        while True:
+            try:
+                await self.search.refresh()
+            except StoreDown as error:
+                logger.debug(f"which words are common is learned later: {error}")
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                await asyncio.sleep(_REFRESH_SECONDS)
+
+
+async def open_stores(
+    settings: Settings, stack: AsyncExitStack, *, may_work: Callable[[], bool] = lambda: True
+) -> Stores | None:
+    """Make the stores, which open when they are run; `stack` closes them.
+
+    None where there is no database: the assistant goes on without.
+
+    Args:
+        may_work: whether there is memory and time for work that nobody waits for.
     """
-    if settings.postgres is None and not settings.embedded:
-        return None
     try:
-        if settings.postgres is not None:
-            address = settings.postgres.get_secret_value()
-        else:
-            postgres = EmbeddedPostgres(data_dir / "postgres")
-            address = await postgres.start()
-            stack.push_async_callback(postgres.stop)
+        address = await database_address(settings, stack)
     except PostgresError as error:
         logger.error(f"What is said is not kept: {error}")
         return None
+    if address is None:
+        return None
     database = Database(address)
     stack.push_async_callback(database.close)
+    vectors = await open_vectors(settings, database, may_work=may_work)
+    stack.push_async_callback(vectors.close)
+    stores = settings.stores
     conversations = Conversations(
-        database, resume=timedelta(minutes=settings.resume_minutes), keep=timedelta(days=settings.keep_days)
+        database, resume=timedelta(minutes=stores.resume_minutes), keep=timedelta(days=stores.keep_days)
     )
     stack.push_async_callback(conversations.flush)
-    return conversations
+    search = Search(database, vectors, language=settings.hearing.language)
+    return Stores(database, conversations, People(database), vectors, search, Facts(database, vectors, search))
+
+
+async def database_address(settings: Settings, stack: AsyncExitStack) -> str | None:
+    """Start the embedded Postgres where no other is set, and return the address; None where there is to be none.
+
+    Raises `PostgresError`.
+    """
+    stores = settings.stores
+    if stores.postgres is not None:
+        return stores.postgres.get_secret_value()
+    if not stores.embedded:
+        return None
+    postgres = EmbeddedPostgres(settings.data_dir / "postgres")
+    address = await postgres.start()
+    stack.push_async_callback(postgres.stop)
+    return address
+
+
+async def open_vectors(
+    settings: Settings, database: Database, *, may_work: Callable[[], bool] = lambda: True
+) -> Vectors:
+    """Load the embedding model that the settings name."""
+    own = await asyncio.to_thread(_built_in)
+    if settings.embeddings.url is None:
+        return Vectors(database, own, may_work=may_work)
+    return Vectors(database, ServedEmbeddings(settings.embeddings), spare=own, may_work=may_work)
+
+
+def _built_in() -> Embedder:
+    try:
+        return MiniLM(*models.sentence_encoder())
+    except (ModelMissing, EmbeddingsDown) as error:
+        logger.error(f"Texts are found by their words alone: {error}")
+        return NoEmbeddings(str(error))

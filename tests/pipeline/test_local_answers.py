@@ -151,7 +151,8 @@ async def test_arguments_that_make_no_sense_are_left_to_the_model(talk: Talk) ->
 
 async def test_timers_outlive_the_process(tmp_path: Path) -> None:
     await Talk(tmp_path).say("Set a pasta timer for 8 minutes")
-    assert await Talk(tmp_path).say("How long is left on the pasta timer?") == "The pasta timer has 8 minutes left."
+    left = await Talk(tmp_path).say("How long is left on the pasta timer?")
+    assert left in ("The pasta timer has 8 minutes left.", "The pasta timer has 7 minutes and 59 seconds left.")
 
 
 @pytest.mark.parametrize(

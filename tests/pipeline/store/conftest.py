@@ -34,6 +34,6 @@ async def database(postgres: tuple[EmbeddedPostgres, str]) -> AsyncIterator[Data
     database = Database(postgres[1])
     await database.open()
     async with database.connection(10) as connection:
-        await connection.execute("TRUNCATE messages")
+        await connection.execute("TRUNCATE messages, facts, people, devices, documents, embedding_models CASCADE")
     yield database
     await database.close()

@@ -1,0 +1,157 @@
+"""Where knowledge for a turn comes from: what was remembered, what stands in documents, what is about to happen."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
+
+import asyncpg
+
+from pipeline.caller import Caller, Permission
+from pipeline.context.builder import Question, Section, within
+from pipeline.context.excerpts import best_sentences
+from pipeline.context.search import Fact, Passage, Search
+from pipeline.store.database import Database
+from tools.memory import said_back
+
+ANSWERS: Final = 0.5
+"""Cosine similarity from which a text is taken for the answer, where the model cannot tell."""
+SOON: Final = timedelta(days=7)
+"""How far ahead events and tasks are told of."""
+
+_MOST_FACTS, _MOST_PASSAGES, _MOST_UPCOMING = 6, 4, 8
+_ABOUT_TIME = re.compile(
+    r"\b(?:today|tomorrow|tonight|week(?:end)?|month|calendar|appointments?|events?|meetings?|plans?|schedule|agenda|busy|free|"
+    r"tasks?|to-?dos?|due|birthday|when|next|coming up|timers?|alarms?|remind\w*|"
+    r"heute|morgen|übermorgen|woche|monat|kalender|termine?|verabredung\w*|aufgaben?|geburtstag|wann|nächste\w*|wecker|"
+    r"aujourd'hui|demain|semaine|mois|agenda|rendez-vous|tâches?|anniversaire|quand|prochaine?|réveils?|"
+    r"hoy|mañana|semana|mes|calendario|citas?|tareas?|cumpleaños|cuándo|próxim[oa]|alarmas?|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|"
+    r"lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lunes|martes|miércoles|jueves|viernes|sábado|domingo)\b",
+    re.IGNORECASE,
+)
+
+
+class Remembered:
+    """What somebody wanted remembered, and what was learned about people."""
+
+    name = "memories"
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+
+    async def gather(self, question: Question) -> Section:
+        """Return what has to do with the question, and nothing to who may not hear what is private."""
+        caller = question.caller
+        if not caller.may(Permission.PRIVATE):
+            return Section()
+        found = await self._search.facts(
+            question.text,
+            caller.person,
+            most=_MOST_FACTS,
+            seconds=question.seconds,
+            points=await question.points(),
+        )
+        lines = within([_fact(fact, caller) for fact in found], question.budget.facts)
+        if not found or (found[0].similarity or 0.0) < ANSWERS:
+            return Section(lines)
+        told = said_back(found[0].content)
+        return Section(lines, answer=f"{told[:1].upper()}{told[1:]}.", similarity=found[0].similarity or 0.0)
+
+
+class Documents:
+    """What stands in the household's documents."""
+
+    name = "documents"
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+
+    async def gather(self, question: Question) -> Section:
+        """Return the passages that have to do with the question, and nothing to who may not hear what is private."""
+        caller = question.caller
+        if not caller.may(Permission.PRIVATE):
+            return Section()
+        found = await self._search.passages(
+            question.text,
+            caller.person,
+            most=_MOST_PASSAGES,
+            seconds=question.seconds,
+            points=await question.points(),
+        )
+        lines = within([_passage(passage) for passage in found], question.budget.passages)
+        if not found or (found[0].similarity or 0.0) < ANSWERS:
+            return Section(lines, quotes=bool(found))
+        told = f"{found[0].title} says: {best_sentences(found[0].content, question.text)}"
+        return Section(lines, quotes=True, answer=told, similarity=found[0].similarity or 0.0)
+
+
+class Upcoming:
+    """Timers that run, events and tasks of the next days; told where a question has to do with time.
+
+    Args:
+        timers: tells what is set, in sentences.
+    """
+
+    name = "upcoming"
+
+    def __init__(
+        self, database: Database, *, zone: Callable[[], tzinfo], timers: Callable[[tzinfo], Awaitable[Sequence[str]]]
+    ) -> None:
+        self._database = database
+        self._zone = zone
+        self._timers = timers
+
+    async def gather(self, question: Question) -> Section:
+        """Return what is about to happen, the next first."""
+        caller = question.caller
+        if not caller.may(Permission.PRIVATE) or not _ABOUT_TIME.search(question.text):
+            return Section()
+        zone = self._zone()
+        now = datetime.now(zone)
+        async with self._database.connection(question.seconds) as connection:
+            events = await connection.fetch(
+                "SELECT title, starts, ends, all_day, place FROM events WHERE ends > $1 AND starts < $2 "
+                "AND (person IS NULL OR person = $3) ORDER BY starts LIMIT $4",
+                *(now, now + SOON, caller.person, _MOST_UPCOMING),
+            )
+            tasks = await connection.fetch(
+                "SELECT title, due FROM tasks WHERE done IS NULL AND (due IS NULL OR due < $1) "
+                "AND (person IS NULL OR person = $2) ORDER BY due NULLS LAST LIMIT $3",
+                *(now + SOON, caller.person, _MOST_UPCOMING),
+            )
+        lines = [
+            f"Calendar: {_when(row['starts'].astimezone(zone), row['all_day'])}: {_titled(row)}." for row in events
+        ]
+        lines += [f"Task: {row['title']}{_due(row['due'], zone)}." for row in tasks]
+        lines += await self._timers(zone)
+        return Section(within(lines, question.budget.upcoming), quotes=bool(events or tasks))
+
+
+def _fact(fact: Fact, caller: Caller) -> str:
+    who = (
+        "Somebody in the house"
+        if fact.person is None
+        else "The person"
+        if fact.person == caller.person
+        else fact.person
+    )
+    return f'{who} said on {fact.said.day} {fact.said:%B %Y}: "{fact.content}."'
+
+
+def _passage(passage: Passage) -> str:
+    where = f"{passage.title}, {passage.heading}" if passage.heading else passage.title
+    return f'From the document "{where}": {" ".join(passage.content.split())}'
+
+
+def _when(moment: datetime, all_day: bool) -> str:
+    day = f"{moment:%A}, {moment.day} {moment:%B}"
+    return day if all_day else f"{day}, {moment:%H:%M}"
+
+
+def _titled(row: asyncpg.Record) -> str:
+    return f"{row['title']} at {row['place']}" if row["place"] else str(row["title"])
+
+
+def _due(due: datetime | None, zone: tzinfo) -> str:
+    return f", due {_when(due.astimezone(zone), True)}" if due else ""
