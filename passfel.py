@@ -18,6 +18,8 @@ from pipeline.budget import command as budget_command
 from pipeline.budget.command import PlanFailed
 from pipeline.engine_control import EngineCommandFailed
 from pipeline.settings import Settings, SettingsInvalid, is_loopback
+from pipeline.store import command as store_command
+from pipeline.store.command import StoreCommandFailed
 
 if TYPE_CHECKING:
     from satellites.realtime.talk import Report
@@ -29,6 +31,8 @@ examples:
   passfel chat                          type to it instead
   passfel say "Good morning" -o hi.wav  speak
   passfel hear question.wav             write down what is said
+  passfel learn ~/Documents/manuals     let it answer from your documents
+  passfel backup house.tar.gz           keep what it remembers in a safe place
   passfel plan --machine gx10           see which language model fits a machine, before fetching any
   passfel engine start                  run vLLM with the model that the settings name
   passfel doctor                        see what is installed, what is missing and how to mend it
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _log_to_stderr(chosen.log_level if options.runs_on else "WARNING")
         status: int = options.command(chosen, options)
         sys.stdout.flush()
-    except (SettingsInvalid, CommandFailed, EngineCommandFailed, PlanFailed) as error:
+    except (SettingsInvalid, CommandFailed, EngineCommandFailed, PlanFailed, StoreCommandFailed) as error:
         for line in str(error).splitlines():
             print(f"{_paint('passfel:', RED, sys.stderr)} {line}", file=sys.stderr)
         return 1
@@ -111,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     hear.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a recording: WAV, FLAC, OGG or MP3")
     hear.set_defaults(command=_hear)
 
+    store_command.add_commands(commands)
     budget_command.add_commands(commands)
     engine_control.add_commands(commands, _own_address)
 

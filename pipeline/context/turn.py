@@ -5,14 +5,22 @@ prefix cache needs, and a conversation does not fill up with what helped once.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from pipeline.caller import Caller
 from pipeline.context.builder import ContextBuilder, Knowledge
 
-FEW_WORDS: Final = 5
-"""A question of fewer words is looked up together with the one before: "and how often?"."""
+FEW_WORDS: Final = 8
+"""A question of fewer words that points back is looked up together with the one before: "and how often is that?"."""
+
+_POINTS_BACK = re.compile(
+    r"^(?:and|what about|how about|und|was ist mit|et|y|e)\b|"
+    r"\b(?:it|its|that|this|they|them|those|there|he|she|his|her|er|sie|es|das|dort|ihn|ihr|il|elle|ils|ça|cela|là|"
+    r"eso|esto|él|ella|ellos|allí)\b",
+    re.IGNORECASE,
+)
 
 Messages = Sequence[Any]
 
@@ -59,9 +67,8 @@ class TurnKnowledge:
     async def _gathered(self, messages: Messages, turn: int) -> Knowledge:
         words = _words(messages[turn])
         before = next((_words(messages[at]) for at in range(turn - 1, -1, -1) if _words(messages[at])), "")
-        return await asyncio.shield(
-            self._begin(f"{before} {words}" if len(words.split()) < FEW_WORDS and before else words)
-        )
+        points_back = len(words.split()) < FEW_WORDS and _POINTS_BACK.search(words) is not None
+        return await asyncio.shield(self._begin(f"{before} {words}" if points_back and before else words))
 
     def _begin(self, text: str) -> asyncio.Task[Knowledge]:
         gathering = self._gathering

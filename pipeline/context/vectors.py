@@ -121,9 +121,9 @@ class Vectors:
             try:
                 if self._model is None:
                     await self.prepare()
-                more = True
-                while more and self._may_work():
-                    more = await self._embed_batch()
+                embedded = 1
+                while embedded and self._may_work():
+                    embedded = await self.embed_batch()
                 if self._may_work():
                     await self._drop_others()
                 delay = _SHORTEST_DELAY
@@ -139,14 +139,34 @@ class Vectors:
             except TimeoutError:
                 pass
 
-    async def _embed_batch(self) -> bool:
-        """Embed some rows; tell whether there may be more."""
+    async def rest(self) -> int:
+        """Tell how many texts are still to be embedded. Raises `EmbeddingsDown` and `StoreDown`."""
+        if self._model is None:
+            await self.prepare()
         assert self._model is not None
-        model = self._model.id
+        async with self._database.connection(_WRITE_SECONDS) as connection:
+            counts = [
+                await connection.fetchval(
+                    f"SELECT count(*) FROM {table} WHERE model IS DISTINCT FROM $1", self._model.id
+                )
+                for table in TABLES
+            ]
+        return sum(counts)
+
+    async def embed_batch(self, *, newest_first: bool = True) -> int:
+        """Embed some texts and return how many; 0 where none is left. Raises `EmbeddingsDown` and `StoreDown`.
+
+        Two processes that begin at different ends do nothing twice until they meet.
+        """
+        if self._model is None:
+            await self.prepare()
+        assert self._model is not None
+        model, order = self._model.id, "DESC" if newest_first else "ASC"
         for table, text in TABLES.items():
             async with self._database.connection(_WRITE_SECONDS) as connection:
                 rows = await connection.fetch(
-                    f"SELECT id, {text} AS text FROM {table} WHERE model IS DISTINCT FROM $1 ORDER BY id DESC LIMIT $2",
+                    f"SELECT id, {text} AS text FROM {table} WHERE model IS DISTINCT FROM $1 ORDER BY id {order} "
+                    "LIMIT $2",
                     *(model, BATCH),
                 )
             if not rows:
@@ -158,8 +178,8 @@ class Vectors:
                     f"UPDATE {table} SET model = $2, embedding = $3::text::halfvec WHERE id = $1",
                     values,
                 )
-            return True
-        return False
+            return len(values)
+        return 0
 
     async def _drop_others(self) -> None:
         """Remove models that have placed nothing any more, and their indexes."""

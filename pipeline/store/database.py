@@ -145,7 +145,7 @@ async def migrate(connection: asyncpg.Connection, folder: Path = _MIGRATIONS) ->
             "CREATE TABLE IF NOT EXISTS schema_versions "
             "(version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())"
         )
-        version: int = await connection.fetchval("SELECT coalesce(max(version), 0) FROM schema_versions")
+        version = await schema_version(connection)
         if version > newest:
             told = f"the database has schema {version}, and this PASSFEL knows {newest}"
             raise SchemaTooNew(f"{told}: run a newer PASSFEL, or set stores.postgres to another database")
@@ -166,6 +166,12 @@ async def migrate(connection: asyncpg.Connection, folder: Path = _MIGRATIONS) ->
         return newest
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+async def schema_version(connection: asyncpg.Connection) -> int:
+    """The number of the last migration that was run."""
+    version: int = await connection.fetchval("SELECT coalesce(max(version), 0) FROM schema_versions")
+    return version
 
 
 def _statements(folder: Path) -> dict[int, str]:

@@ -104,16 +104,5 @@ CREATE TABLE contacts (
     UNIQUE (book, uid)
 );
 
-CREATE TABLE outcomes (
-    key       text        PRIMARY KEY,
-    tool      text        NOT NULL,
-    arguments jsonb       NOT NULL,
-    status    text        NOT NULL,
-    say       text        NOT NULL,
-    data      jsonb       NOT NULL,
-    at        timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX outcomes_by_time ON outcomes (at);
-
 CREATE INDEX messages_by_person ON messages (person, said DESC);
 CREATE INDEX messages_by_conversation ON messages (conversation, said);

@@ -1,0 +1,221 @@
+"""What the commands of `pipeline.store.command` do, with the assistant's database or one started for the moment."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.context.documents import READERS, Unreadable, read_document
+from pipeline.context.embeddings import EmbeddingsDown
+from pipeline.context.search import word_language
+from pipeline.context.vectors import Vectors
+from pipeline.settings import Settings
+from pipeline.store import archive, privacy
+from pipeline.store.archive import ArchiveFailed
+from pipeline.store.command import StoreCommandFailed
+from pipeline.store.database import Database, StoreDown, Unusable
+from pipeline.store.embedded_postgres import PostgresError
+from pipeline.store.library import Library, digest_of
+from pipeline.store.people import People, Unknown
+from pipeline.store.stores import database_address, open_vectors
+
+
+def run_chore(name: str, settings: Settings, options: argparse.Namespace) -> int:
+    """Run a command; return its exit status. Raises `StoreCommandFailed`."""
+    try:
+        return asyncio.run(_awaited(_CHORES[name](settings, options)))
+    except (ArchiveFailed, EmbeddingsDown, PostgresError, Unknown, Unusable) as error:
+        raise StoreCommandFailed(str(error)) from error
+    except StoreDown as error:
+        raise StoreCommandFailed(f"the database does not answer: {error}; passfel doctor says more") from error
+
+
+async def _awaited(work: Awaitable[int]) -> int:
+    return await work
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    """The database, which is started for the moment where no assistant runs it."""
+    async with AsyncExitStack() as stack:
+        address = await database_address(settings, stack)
+        if address is None:
+            raise StoreCommandFailed("nothing is kept: stores.embedded is false, and stores.postgres is not set")
+        database = Database(address)
+        stack.push_async_callback(database.close)
+        await database.open()
+        yield database
+
+
+async def _learn(settings: Settings, options: argparse.Namespace) -> int:
+    async with _opened(settings) as database:
+        library = Library(database, language=word_language(settings.hearing.language))
+        if options.remove:
+            return await _unlearn(library, options.paths)
+        if not options.paths:
+            for each in await library.documents():
+                whose = f", {each.person}'s" if each.person else ""
+                print(f"{each.source}: {each.title}, {each.passages} passages, {each.learned:%Y-%m-%d}{whose}")
+            return 0
+        failed = await _read_all(library, options.paths, options.person)
+        vectors = await open_vectors(settings, database)
+        try:
+            await _embed(vectors)
+        except EmbeddingsDown as error:
+            print(f"found by their words alone for now, {error}", file=sys.stderr)
+        finally:
+            await vectors.close()
+        return 1 if failed else 0
+
+
+async def _read_all(library: Library, paths: Sequence[Path], person: str | None) -> int:
+    """Read what is new; tell of each file that cannot be read, and return how many those are."""
+    files = [file for path in paths for file in _files(path)]
+    learned = same = failed = 0
+    with tqdm(files, desc="reading", unit="file", disable=None) as progress:
+        for file in progress:
+            source = str(file)
+            try:
+                digest = await asyncio.to_thread(digest_of, file)
+                if await library.knows(source, digest, person):
+                    same += 1
+                    continue
+                document = await asyncio.to_thread(read_document, file)
+                await library.keep(document, source, digest, person)
+                learned += 1
+            except (Unreadable, OSError) as error:
+                failed += 1
+                why = error.strerror if isinstance(error, OSError) else error
+                progress.write(f"{file}: {why or error}", file=sys.stderr)
+    here = set(map(str, files))
+    folders = [path.resolve() for path in paths if path.is_dir()]
+    gone = [
+        each
+        for each in await library.documents()
+        if each.person == person
+        and each.source not in here
+        and any(Path(each.source).is_relative_to(f) for f in folders)
+    ]
+    await library.remove([each.id for each in gone])
+    print(f"{learned} learned, {same} as before, {len(gone)} gone, {failed} not readable")
+    return failed
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a path: a folder's, as far as their names say that they are documents."""
+    place = path.expanduser().resolve()
+    if not place.exists():
+        raise StoreCommandFailed(f"there is no {path}")
+    if place.is_file():
+        return [place]
+    found = (
+        Path(folder, name)
+        for folder, folders, names in os.walk(place)
+        if folders.sort() is None
+        for name in sorted(names)
+        if Path(name).suffix.lower() in READERS and not name.startswith(".")
+    )
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(place).parts)]
+
+
+async def _unlearn(library: Library, paths: Sequence[Path]) -> int:
+    places = [path.expanduser().resolve() for path in paths]
+    found = [
+        each for each in await library.documents() if any(Path(each.source).is_relative_to(place) for place in places)
+    ]
+    if not found:
+        raise StoreCommandFailed("no document of these paths is known; passfel learn lists those that are")
+    await library.remove([each.id for each in found])
+    print(f"{len(found)} forgotten")
+    return 0
+
+
+async def _embed(vectors: Vectors) -> None:
+    with tqdm(total=await vectors.rest(), desc="embedding", unit="passage", disable=None) as progress:
+        while embedded := await vectors.embed_batch(newest_first=False):
+            progress.update(embedded)
+
+
+async def _devices(settings: Settings, options: argparse.Namespace) -> int:
+    async with _opened(settings) as database:
+        people = People(database)
+        if options.device and (options.person is not None or options.room is not None):
+            await people.assign(options.device, person=options.person, room=options.room)
+        for each in await people.devices():
+            if options.device in (None, each.name):
+                told = [each.door, each.room or "no room", each.person or "everybody"]
+                print(f"{each.name}: {', '.join(told)}, last seen {each.last_seen:%Y-%m-%d %H:%M}")
+    return 0
+
+
+async def _export(settings: Settings, options: argparse.Namespace) -> int:
+    async with _opened(settings) as database:
+        person = await People(database).find(options.person)
+        text = json.dumps(await privacy.export(database, person), ensure_ascii=False, indent=1)
+    if options.output is None:
+        print(text)
+        return 0
+    try:
+        descriptor = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise StoreCommandFailed(f"{options.output} cannot be written: {error.strerror}") from error
+    print(f"what is kept of {person} is in {options.output}")
+    return 0
+
+
+async def _forget(settings: Settings, options: argparse.Namespace) -> int:
+    async with _opened(settings) as database:
+        person = await People(database).find(options.person)
+        question = f"Remove everything that is kept of {person}? It cannot be brought back. [y/N] "
+        if not options.yes and (await asyncio.to_thread(input, question)).strip().lower() not in ("y", "yes"):
+            print("nothing was removed")
+            return 1
+        await privacy.forget(database, person)
+    print(f"everything that was kept of {person} is removed; backups that were made before still hold it")
+    return 0
+
+
+async def _backup(settings: Settings, options: argparse.Namespace) -> int:
+    async with _opened(settings) as database:
+        rows = await archive.back_up(database, settings.data_dir / "household", options.file)
+    print(f"{options.file}: {_counted(rows)}")
+    return 0
+
+
+async def _restore(settings: Settings, options: argparse.Namespace) -> int:
+    if _serves(settings):
+        raise StoreCommandFailed("the assistant runs, and would go on with what it has in hand: end it first")
+    async with _opened(settings) as database:
+        rows = await archive.restore(database, settings.data_dir / "household", options.file, replace=options.replace)
+    print(f"restored: {_counted(rows)}")
+    return 0
+
+
+def _counted(rows: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in rows.items() if count) or "nothing"
+
+
+def _serves(settings: Settings) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", settings.port), timeout=1.0):
+        return True
+    return False
+
+
+_CHORES: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] = {
+    "learn": _learn,
+    "devices": _devices,
+    "export": _export,
+    "forget": _forget,
+    "backup": _backup,
+    "restore": _restore,
+}
