@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import asyncpg
 from pydantic import BaseModel, ValidationError
@@ -41,6 +41,25 @@ class _Table(BaseModel):
     columns: list[str]
     rows: int
     sha256: str
+
+
+class _Sink:
+    """Takes what is copied. asyncpg waits for ever where its sink raises, so an error is kept until all is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.digest = hashlib.sha256()
+        self.error: OSError | None = None
+        self._file = file
+
+    async def write(self, data: bytes) -> None:
+        """Write on, unless that has failed."""
+        if self.error is None:
+            try:
+                await asyncio.to_thread(self._file.write, data)
+                self._file.flush()
+                self.digest.update(data)
+            except OSError as error:
+                self.error = error
 
 
 class _Manifest(BaseModel):
@@ -112,10 +131,17 @@ async def _copy_out(database: Database, folder: Path, archive: tarfile.TarFile) 
         for name in _TABLES:
             columns = await _columns(connection, name)
             copy = folder / name
-            query = f"SELECT {', '.join(columns)} FROM {name}"
-            status: str = await connection.copy_from_query(query, output=str(copy))
-            tables[name] = _Table(columns=columns, rows=int(status.split()[1]), sha256=await _digest(copy))
-            await asyncio.to_thread(archive.add, copy, f"tables/{name}")
+            with copy.open("wb") as file:
+                sink = _Sink(file)
+                status: str = await connection.copy_from_query(
+                    f"SELECT {', '.join(columns)} FROM {name}", output=sink.write
+                )
+            if sink.error is None:
+                sink.error = await asyncio.to_thread(_added, archive, copy, f"tables/{name}")
+            if sink.error is not None:
+                # Not as an OSError, which inside of here means that the database is away.
+                raise ArchiveFailed(f"the backup cannot be written: {sink.error.strerror}") from sink.error
+            tables[name] = _Table(columns=columns, rows=int(status.split()[1]), sha256=sink.digest.hexdigest())
             copy.unlink()
         version = await schema_version(connection)
     return _Manifest(format=FORMAT, schema_version=version, made=datetime.now(UTC), tables=tables)
@@ -171,6 +197,14 @@ async def _columns(connection: asyncpg.Connection, table: str) -> list[str]:
     return [row["column_name"] for row in rows]
 
 
+def _added(archive: tarfile.TarFile, file: Path, name: str) -> OSError | None:
+    try:
+        archive.add(file, name)
+    except OSError as error:
+        return error
+    return None
+
+
 def _new_name(file: Path) -> Path:
     if file.exists():
         raise ArchiveFailed(f"{file} is there already: choose another name")
@@ -179,14 +213,6 @@ def _new_name(file: Path) -> Path:
 
 def _json_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
-
-
-async def _digest(file: Path) -> str:
-    def read() -> str:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-
-    return await asyncio.to_thread(read)
 
 
 def _put(source: Path, target: Path, *, replace: bool) -> None:
