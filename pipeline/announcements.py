@@ -2,13 +2,14 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from loguru import logger
 
 from pipeline.caller import Caller, Capability
+from pipeline.store.shared import Shared, Spoken
 from tools.timers import Timer
 
 MOST_WAITING: Final = 20
@@ -33,22 +34,32 @@ class Announcements:
     def __init__(self) -> None:
         self._open: list[Reachable] = []
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
+        self._shared: Shared | None = None
 
-    @contextmanager
-    def reach(self, conversation: Reachable) -> Iterator[None]:
-        """Say what comes in `conversation` too, while the context lasts."""
+    def share(self, shared: Shared) -> None:
+        """Reach the conversations of other processes too."""
+        self._shared = shared
+
+    def devices(self) -> Collection[str]:
+        """The devices at which something can be heard in this process."""
+        return {one.caller.device for one in self._audible()}
+
+    @asynccontextmanager
+    async def reach(self, conversation: Reachable) -> AsyncIterator[None]:
+        """Say what comes in `conversation` too, while the context lasts, and first what nobody could hear so far."""
         self._open.append(conversation)
+        device, audible = conversation.caller.device, conversation.caller.can(Capability.SPEAK)
         try:
+            if audible:
+                for text in await self._taken(device):
+                    conversation.announce(text)
             yield
         finally:
             self._open.remove(conversation)
-            self._waiting.extend(conversation.unsaid())
-
-    def waiting(self) -> list[str]:
-        """Take what nobody could hear so far."""
-        texts = list(self._waiting)
-        self._waiting.clear()
-        return texts
+            if self._shared is not None and audible and device not in self.devices():
+                await self._shared.gone(device)
+            if left := conversation.unsaid():
+                await self._wait(left)
 
     async def ring(self, timer: Timer) -> None:
         """Say that a timer is due: at the device that set it, else wherever somebody can hear it."""
@@ -56,10 +67,37 @@ class Announcements:
 
     async def say(self, text: str, *, device: str) -> None:
         """Say `text` at a device, else in every conversation that is open, else at the beginning of the next one."""
-        audible = [one for one in self._open if one.caller.can(Capability.SPEAK)]
-        there = [one for one in audible if one.caller.device == device]
-        if not audible:
+        there = [one for one in self._audible() if one.caller.device == device]
+        if not there and self._shared is not None and await self._shared.send(text, device=device):
+            return
+        heard = self._announce(text, there or self._audible())
+        if not there and self._shared is not None:
+            heard = await self._shared.send_to_all(text) or heard
+        if not heard:
             logger.info("nobody can hear an announcement now; it waits for the next conversation")
-            self._waiting.append(text)
-        for conversation in there or audible:
+            await self._wait([text])
+
+    def hear(self, spoken: Spoken) -> None:
+        """Say what another process has sent."""
+        audible = self._audible()
+        self._announce(spoken.text, [one for one in audible if spoken.device in (None, one.caller.device)])
+
+    def _audible(self) -> list[Reachable]:
+        return [one for one in self._open if one.caller.can(Capability.SPEAK)]
+
+    def _announce(self, text: str, conversations: Collection[Reachable]) -> bool:
+        for conversation in conversations:
             conversation.announce(text)
+        return bool(conversations)
+
+    async def _wait(self, texts: list[str]) -> None:
+        if self._shared is None or not await self._shared.wait(texts):
+            self._waiting.extend(texts)
+
+    async def _taken(self, device: str) -> list[str]:
+        texts = list(self._waiting)
+        self._waiting.clear()
+        if self._shared is not None:
+            await self._shared.present(device)
+            texts = [*await self._shared.take_waiting(), *texts]
+        return texts

@@ -3,8 +3,8 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -36,7 +36,8 @@ from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.shedding import Shed
 from pipeline.store.conversations import forget
-from pipeline.store.stores import Stores, open_stores
+from pipeline.store.shared import Shared
+from pipeline.store.stores import Stores, open_shared, open_stores
 from pipeline.toolbox import Toolbox
 from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
@@ -86,6 +87,7 @@ class Assistant:
         self._priorities = False
         self._memory = MemoryWatch(self._shed)
         self._stores: Stores | None = None
+        self._shared: Shared | None = None
         self._open: set[Conversation] = set()
 
     @property
@@ -112,10 +114,12 @@ class Assistant:
                 stores = loading.create_task(
                     open_stores(self.settings, self._stack, may_work=lambda: self._memory.step < Shed.BACKGROUND)
                 )
+                shared = loading.create_task(open_shared(self.settings, self._stack))
                 intents = loading.create_task(asyncio.to_thread(LocalIntents, self.settings.hearing.language))
             endpoint, client = language.result()
             whisper, smart_turn, detector, piper = voice.result()
             self._stores = stores.result()
+            self._shared = shared.result()
             toolbox = self._toolbox()
             engines = Engines(
                 whisper,
@@ -139,6 +143,9 @@ class Assistant:
             raise
         if self._stores is not None:
             self._own_task(self._stores.run(), "stores")
+        if self._shared is not None:
+            self._announcements.share(self._shared)
+            self._own_task(self._shared.run(self._announcements.devices, self._announcements.hear), "shared")
         self._engines = engines
         self._own_task(self._memory.run(), "memory watch")
         self._own_task(asyncio.to_thread(memory_need.record, self.settings), "memory record")
@@ -177,14 +184,26 @@ class Assistant:
                 earlier=earlier,
                 note=stores.conversations.note if stores is not None and caller.resumes else forget,
             )
-            for text in self._announcements.waiting():
-                conversation.announce(text)
             self._open.add(conversation)
             try:
-                with self._announcements.reach(conversation):
+                async with self._announcements.reach(conversation), self._loudness(conversation):
                     await conversation.run()
             finally:
                 self._open.discard(conversation)
+
+    @asynccontextmanager
+    async def _loudness(self, conversation: Conversation) -> AsyncIterator[None]:
+        """Speak as loudly as the device was told to last."""
+        shared, device = self._shared, conversation.caller.device
+        kept = await shared.volume(device) if shared is not None else None
+        if kept is not None:
+            conversation.volume = kept
+        before = conversation.volume
+        try:
+            yield
+        finally:
+            if shared is not None and conversation.volume != before:
+                await shared.keep_volume(device, conversation.volume)
 
     def write(self, request: WrittenRequest, caller: Caller) -> AsyncGenerator[Written]:
         """Answer in writing.

@@ -140,6 +140,15 @@ class Conversation:
         """Seconds since anybody has said anything."""
         return time.monotonic() - self._said
 
+    @property
+    def volume(self) -> float:
+        """How loud the assistant speaks, 0 to 1."""
+        return self._ducker.volume
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        self._ducker.volume = volume
+
     async def end(self) -> None:
         """End it in order; `run` returns then."""
         await self._worker.queue_frame(EndFrame())

@@ -24,6 +24,7 @@ RESERVE_SHARE = 0.1
 """Of what is needed, for conversations that speak at the same time and for what nobody foresaw."""
 
 _FILE = "memory.json"
+_STORES = ("postgres", "valkey-server")
 _PLENTY = 2
 _SMALLEST_WHISPER = "tiny.en"
 _CONTEXTS = (8192, 4096, 2048)
@@ -44,7 +45,7 @@ class Need:
     language: int
     """The embedded language model's process; 0 where a server answers."""
     stores: int = 0
-    """The embedded Postgres's processes; 0 where another is used."""
+    """The processes of the embedded Postgres and Redis; 0 where others are used."""
     measured: bool = False
     """Whether a start with these settings has shown it."""
     loading: int = 0
@@ -115,7 +116,7 @@ def record(settings: Settings) -> None:
     """Note what each stage of this start took, and its peak, for the next one. Blocks for some milliseconds."""
     own = os.getpid()
     others = {process: peak(process) for process in descendants(own)}
-    stores = sum(taken for process, taken in others.items() if name(process) == "postgres")
+    stores = sum(taken for process, taken in others.items() if name(process) in _STORES)
     taken = {
         "settings": _key(settings),
         "speech": footprint(own),

@@ -208,6 +208,12 @@ def _postgres_address(address: SecretStr) -> SecretStr:
     return address
 
 
+def _redis_address(address: SecretStr) -> SecretStr:
+    if not address.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return address
+
+
 class Stores(BaseModel):
     """Where what is said is kept, and for how long."""
 
@@ -215,20 +221,16 @@ class Stores(BaseModel):
 
     postgres: Annotated[SecretStr, AfterValidator(_postgres_address)] | None = None
     """A Postgres of your own, as `postgresql://USER:PASSWORD@HOST/DATABASE`; none is the embedded one."""
+    redis: Annotated[SecretStr, AfterValidator(_redis_address)] | None = None
+    """A Redis of your own, as `redis://:PASSWORD@HOST/0`; none is the embedded one."""
     embedded: bool = True
-    """Whether a Postgres in the data directory is started where no other is set; without one nothing is kept."""
+    """Whether what is not set is started in the data directory; without Postgres nothing is kept."""
     resume_minutes: float = Field(default=30.0, ge=0.0, le=100_000.0)
     """How long after the last word a conversation from the same device is taken up again; 0 never does."""
     keep_days: float = Field(default=90.0, gt=0.0, le=100_000.0)
     """How long what was said is kept."""
     context_seconds: float = Field(default=0.06, gt=0.0, le=10.0)
     """What an answer waits for what the household's memory knows; what is later is left out."""
-
-
-def _redis_address(address: SecretStr) -> SecretStr:
-    if not address.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must begin with redis://, rediss:// or unix://")
-    return address
 
 
 class Embeddings(BaseModel):

@@ -22,7 +22,7 @@ from pipeline.store import archive, privacy
 from pipeline.store.archive import ArchiveFailed
 from pipeline.store.command import StoreCommandFailed
 from pipeline.store.database import Database, StoreDown, Unusable
-from pipeline.store.embedded_postgres import PostgresError
+from pipeline.store.embedded_server import ServerFailed
 from pipeline.store.library import Library, digest_of
 from pipeline.store.people import People, Unknown
 from pipeline.store.stores import database_address, open_vectors
@@ -32,7 +32,7 @@ def run_chore(name: str, settings: Settings, options: argparse.Namespace) -> int
     """Run a command; return its exit status. Raises `StoreCommandFailed`."""
     try:
         return asyncio.run(_awaited(_CHORES[name](settings, options)))
-    except (ArchiveFailed, EmbeddingsDown, PostgresError, Unknown, Unusable) as error:
+    except (ArchiveFailed, EmbeddingsDown, ServerFailed, Unknown, Unusable) as error:
         raise StoreCommandFailed(str(error)) from error
     except StoreDown as error:
         raise StoreCommandFailed(f"the database does not answer: {error}; passfel doctor says more") from error

@@ -15,9 +15,12 @@ from pipeline.context.vectors import Vectors
 from pipeline.settings import Settings
 from pipeline.store.conversations import Conversations
 from pipeline.store.database import Database, StoreDown, Unusable
-from pipeline.store.embedded_postgres import EmbeddedPostgres, PostgresError
+from pipeline.store.embedded_postgres import EmbeddedPostgres
+from pipeline.store.embedded_redis import EmbeddedRedis
+from pipeline.store.embedded_server import ServerFailed
 from pipeline.store.facts import Facts
 from pipeline.store.people import People
+from pipeline.store.shared import Shared
 from voice import models
 from voice.models import ModelMissing
 
@@ -87,7 +90,7 @@ async def open_stores(
     """
     try:
         address = await database_address(settings, stack)
-    except PostgresError as error:
+    except ServerFailed as error:
         logger.error(f"What is said is not kept: {error}")
         return None
     if address is None:
@@ -105,10 +108,33 @@ async def open_stores(
     return Stores(database, conversations, People(database), vectors, search, Facts(database, vectors, search))
 
 
+async def open_shared(settings: Settings, stack: AsyncExitStack) -> Shared | None:
+    """Make what the processes of the household share; `stack` closes it. None where there is no Redis.
+
+    The embedded one is started where no other is set.
+    """
+    stores = settings.stores
+    if stores.redis is not None:
+        address = stores.redis.get_secret_value()
+    elif not stores.embedded:
+        return None
+    else:
+        redis = EmbeddedRedis(settings.data_dir / "redis")
+        try:
+            address = await redis.start()
+        except (ServerFailed, OSError) as error:
+            logger.error(f"Nothing is shared with other processes: {error}")
+            return None
+        stack.push_async_callback(redis.stop)
+    shared = Shared(address)
+    stack.push_async_callback(shared.close)
+    return shared
+
+
 async def database_address(settings: Settings, stack: AsyncExitStack) -> str | None:
     """Start the embedded Postgres where no other is set, and return the address; None where there is to be none.
 
-    Raises `PostgresError`.
+    Raises `ServerFailed`.
     """
     stores = settings.stores
     if stores.postgres is not None:

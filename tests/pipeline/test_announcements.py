@@ -21,7 +21,7 @@ class Talk:
 
 async def test_a_timer_rings_where_it_was_set() -> None:
     house, kitchen, study = Announcements(), Talk("kitchen"), Talk("study")
-    with house.reach(kitchen), house.reach(study):
+    async with house.reach(kitchen), house.reach(study):
         await house.ring(Timer("1", "timer", "pasta", 0, 600, "kitchen"))
     assert kitchen.said[0].startswith("Your pasta timer is done.")
     assert not study.said
@@ -29,25 +29,27 @@ async def test_a_timer_rings_where_it_was_set() -> None:
 
 async def test_where_nobody_is_at_the_device_others_hear_it() -> None:
     house, study, page = Announcements(), Talk("study"), Talk("page", silent=True)
-    with house.reach(study), house.reach(page):
+    async with house.reach(study), house.reach(page):
         await house.say("Dinner is ready.", device="kitchen")
     assert study.said == ["Dinner is ready."]
     assert not page.said
 
 
 async def test_what_nobody_could_hear_waits_for_the_next_conversation() -> None:
-    house, page = Announcements(), Talk("page", silent=True)
-    with house.reach(page):
+    house, page, hall = Announcements(), Talk("page", silent=True), Talk("hall")
+    async with house.reach(page):
         for number in range(MOST_WAITING + 1):
             await house.say(f"{number}", device="kitchen")
-    waiting = house.waiting()
-    assert len(waiting) == MOST_WAITING
-    assert waiting[-1] == str(MOST_WAITING)
-    assert house.waiting() == []
+    async with house.reach(Talk("other page", silent=True)), house.reach(hall):
+        assert len(hall.said) == MOST_WAITING
+        assert hall.said[-1] == str(MOST_WAITING)
+    async with house.reach(later := Talk("hall")):
+        assert later.said == []
 
 
 async def test_what_a_conversation_ended_too_early_to_say_waits_for_the_next_one() -> None:
-    house, kitchen = Announcements(), Talk("kitchen")
-    with house.reach(kitchen):
+    house, kitchen, hall = Announcements(), Talk("kitchen"), Talk("hall")
+    async with house.reach(kitchen):
         kitchen.left = ["The wash is done."]
-    assert house.waiting() == ["The wash is done."]
+    async with house.reach(hall):
+        assert hall.said == ["The wash is done."]

@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 
 from pipeline.budget.footprint import descendants, name
-from pipeline.store.embedded_postgres import EmbeddedPostgres, PostgresError
+from pipeline.store.embedded_postgres import EmbeddedPostgres
+from pipeline.store.embedded_server import ServerFailed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -116,6 +117,6 @@ async def test_a_damaged_folder_is_told_and_left_as_it_is(folder: Path) -> None:
     await server.stop()
     control = control_file(folder)
     control.write_bytes(b"nothing of use")
-    with pytest.raises(PostgresError, match="does not start"):
+    with pytest.raises(ServerFailed, match="does not start"):
         await server.start()
     assert control.read_bytes() == b"nothing of use"
