@@ -88,6 +88,9 @@ $(TESTED): $(PRODUCT)
 
 # Where Node is at hand, a test builds the page again and compares.
 test-page:
+	@if command -v npm >/dev/null && [ ! -d tests/peers/timescale/node_modules ]; then \
+		echo "Installing a TimescaleDB to test against"; \
+		npm ci --silent --no-audit --no-fund --prefix tests/peers/timescale >/dev/null || true; fi
 	@if command -v npm >/dev/null && [ ! -d satellites/browser/page/node_modules ]; then \
 		echo "Installing what builds the page"; \
 		npm ci --silent --no-audit --no-fund --prefix satellites/browser/page >/dev/null || true; fi

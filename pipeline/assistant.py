@@ -19,6 +19,7 @@ from pipeline.announcements import Announcements
 from pipeline.caller import Caller
 from pipeline.completions import Completions, Engine, Fallback
 from pipeline.context.builder import ContextBuilder
+from pipeline.context.measured import Measured
 from pipeline.context.notebook import StoredNotebook
 from pipeline.context.sources import Documents, Remembered, Upcoming
 from pipeline.conversation import Conversation, Engines
@@ -36,6 +37,8 @@ from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.shedding import Shed
 from pipeline.store.conversations import forget
+from pipeline.store.database import StoreDown
+from pipeline.store.readings import Reading
 from pipeline.store.shared import Shared
 from pipeline.store.stores import Stores, open_shared, open_stores
 from pipeline.toolbox import Toolbox
@@ -233,6 +236,12 @@ class Assistant:
             async for piece in pieces:
                 yield piece
 
+    async def note_readings(self, readings: Sequence[Reading]) -> None:
+        """Keep what sensors have measured; when this returns, it survives a crash. Raises `StoreDown`."""
+        if self._stores is None:
+            raise StoreDown("nothing is kept: there is no database")
+        await self._stores.readings.note(readings)
+
     def engine_state(self) -> Mapping[str, Any]:
         """How the household's own model fares. Raises `AssistantNotReady` before it is loaded."""
         return {**self._models().status(), "memory": self._memory.state()}
@@ -372,6 +381,7 @@ class Assistant:
         sources = (
             Remembered(stores.search),
             Upcoming(stores.database, zone=zone, timers=toolbox.set_timers),
+            Measured(stores.readings),
             Documents(stores.search),
         )
         return ContextBuilder(stores.search, sources, deadline=self.settings.stores.context_seconds, small=small)

@@ -229,6 +229,8 @@ class Stores(BaseModel):
     """How long after the last word a conversation from the same device is taken up again; 0 never does."""
     keep_days: float = Field(default=90.0, gt=0.0, le=100_000.0)
     """How long what was said is kept."""
+    readings_days: float = Field(default=60.0, ge=15.0, le=100_000.0)
+    """How long each reading of a sensor is kept; the hours' means are kept for five years."""
     context_seconds: float = Field(default=0.06, gt=0.0, le=10.0)
     """What an answer waits for what the household's memory knows; what is later is left out."""
 

@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 import satellites.browser.door
 import satellites.chat.door
 import satellites.engine_routes
+import satellites.readings
 import satellites.realtime.door
 from pipeline.settings import Settings, is_loopback
 from satellites.access import Access
@@ -50,6 +51,7 @@ class Assistant(
     satellites.browser.door.Assistant,
     satellites.chat.door.Assistant,
     satellites.engine_routes.Assistant,
+    satellites.readings.Assistant,
     Protocol,
 ):
     """What this application and its doors need of the assistant. Entering it loads and warms its engines."""
@@ -85,6 +87,7 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
     satellites.chat.door.mount,
     satellites.realtime.door.mount,
     satellites.engine_routes.mount,
+    satellites.readings.mount,
 )
 """Every door of this application."""
 

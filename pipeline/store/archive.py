@@ -28,9 +28,9 @@ _SECONDS = 3600.0
 _MANIFEST = "manifest.json"
 _TABLES: Final = (
     *("people", "devices", "embedding_models", "facts", "documents", "passages", "events", "tasks", "contacts"),
-    *("messages", "series", "readings"),
+    *("messages", "series", "readings", "readings_hourly"),
 )
-"""In an order in which each finds what it points to."""
+"""In an order in which each finds what it points to. TimescaleDB's own view of the hours is no table."""
 
 
 class ArchiveFailed(Exception):  # noqa: N818 - reads as what happened
@@ -129,7 +129,8 @@ async def _copy_out(database: Database, folder: Path, archive: tarfile.TarFile) 
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         for name in _TABLES:
-            columns = await _columns(connection, name)
+            if not (columns := await _columns(connection, name)):
+                continue
             copy = folder / name
             with copy.open("wb") as file:
                 sink = _Sink(file)
@@ -169,12 +170,13 @@ async def _copy_in(connection: asyncpg.Connection, manifest: _Manifest, folder: 
     if manifest.schema_version > version:
         told = f"the backup has schema {manifest.schema_version}, and this PASSFEL knows {version}"
         raise ArchiveFailed(f"{told}: run a newer PASSFEL")
-    for name in reversed(_TABLES):
+    there = [name for name in _TABLES if await _columns(connection, name)]
+    for name in reversed(there):
         if replace:
             await connection.execute(f"DELETE FROM {name}")
         elif await connection.fetchval(f"SELECT EXISTS (SELECT FROM {name})"):
             raise ArchiveFailed("the database is not empty: passfel restore --replace removes what is there before")
-    for name in _TABLES:
+    for name in there:
         if (table := manifest.tables.get(name)) is None:
             continue
         known = set(await _columns(connection, name))
@@ -190,7 +192,8 @@ async def _copy_in(connection: asyncpg.Connection, manifest: _Manifest, folder: 
 
 async def _columns(connection: asyncpg.Connection, table: str) -> list[str]:
     rows = await connection.fetch(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1 "
+        "SELECT column_name FROM information_schema.columns NATURAL JOIN information_schema.tables "
+        "WHERE table_schema = current_schema() AND table_name = $1 AND table_type = 'BASE TABLE' "
         "AND is_generated = 'NEVER' ORDER BY ordinal_position",
         table,
     )

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,6 +26,7 @@ from pipeline.store.database import Database, StoreDown, Unusable
 from pipeline.store.embedded_server import ServerFailed
 from pipeline.store.library import Library, digest_of
 from pipeline.store.people import People, Unknown
+from pipeline.store.readings import Readings
 from pipeline.store.stores import database_address, open_vectors
 
 
@@ -196,6 +198,7 @@ async def _restore(settings: Settings, options: argparse.Namespace) -> int:
     if _serves(settings):
         raise StoreCommandFailed("the assistant runs, and would go on with what it has in hand: end it first")
     async with _opened(settings) as database:
+        await Readings(database, keep=timedelta(days=settings.stores.readings_days)).prepare()
         rows = await archive.restore(database, settings.data_dir / "household", options.file, replace=options.replace)
     print(f"restored: {_counted(rows)}")
     return 0

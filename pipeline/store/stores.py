@@ -20,6 +20,7 @@ from pipeline.store.embedded_redis import EmbeddedRedis
 from pipeline.store.embedded_server import ServerFailed
 from pipeline.store.facts import Facts
 from pipeline.store.people import People
+from pipeline.store.readings import Readings
 from pipeline.store.shared import Shared
 from voice import models
 from voice.models import ModelMissing
@@ -55,6 +56,7 @@ class Stores:
     vectors: Vectors
     search: Search
     facts: Facts
+    readings: Readings
 
     async def run(self) -> None:
         """Write, embed and clean up in the background, until cancelled; give up where the database is unusable."""
@@ -62,6 +64,7 @@ class Stores:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.conversations.run())
                 tasks.create_task(self.vectors.run())
+                tasks.create_task(self.readings.run())
                 tasks.create_task(self._refresh())
         except* Unusable as unusable:
             logger.error(f"What is said is not kept, and nothing is remembered: {unusable.exceptions[0]}")
@@ -105,7 +108,9 @@ async def open_stores(
     )
     stack.push_async_callback(conversations.flush)
     search = Search(database, vectors, language=settings.hearing.language)
-    return Stores(database, conversations, People(database), vectors, search, Facts(database, vectors, search))
+    facts = Facts(database, vectors, search)
+    readings = Readings(database, keep=timedelta(days=stores.readings_days))
+    return Stores(database, conversations, People(database), vectors, search, facts, readings)
 
 
 async def open_shared(settings: Settings, stack: AsyncExitStack) -> Shared | None:
