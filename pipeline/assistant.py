@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -19,6 +20,7 @@ from pipeline.announcements import Announcements
 from pipeline.caller import Caller
 from pipeline.completions import Completions, Engine, Fallback
 from pipeline.context.builder import ContextBuilder
+from pipeline.context.extraction import Extraction
 from pipeline.context.measured import Measured
 from pipeline.context.notebook import StoredNotebook
 from pipeline.context.sources import Documents, Remembered, Upcoming
@@ -114,9 +116,7 @@ class Assistant:
                     await asyncio.wait({voice})
                     await asyncio.to_thread(memory_need.check_language, self.settings)
                 language = loading.create_task(self._start_language_model())
-                stores = loading.create_task(
-                    open_stores(self.settings, self._stack, may_work=lambda: self._memory.step < Shed.BACKGROUND)
-                )
+                stores = loading.create_task(open_stores(self.settings, self._stack, may_work=self._idle))
                 shared = loading.create_task(open_shared(self.settings, self._stack))
                 intents = loading.create_task(asyncio.to_thread(LocalIntents, self.settings.hearing.language))
             endpoint, client = language.result()
@@ -146,6 +146,8 @@ class Assistant:
             raise
         if self._stores is not None:
             self._own_task(self._stores.run(), "stores")
+            if self.settings.stores.learns:
+                self._own_task(self._extraction(engines).run(), "what is worth remembering")
         if self._shared is not None:
             self._announcements.share(self._shared)
             self._own_task(self._shared.run(self._announcements.devices, self._announcements.hear), "shared")
@@ -186,6 +188,7 @@ class Assistant:
                 call_tool=call_tool,
                 earlier=earlier,
                 note=stores.conversations.note if stores is not None and caller.resumes else forget,
+                elsewhere=partial(stores.conversations.elsewhere, caller) if stores is not None else None,
             )
             self._open.add(conversation)
             try:
@@ -385,6 +388,20 @@ class Assistant:
             Documents(stores.search),
         )
         return ContextBuilder(stores.search, sources, deadline=self.settings.stores.context_seconds, small=small)
+
+    def _extraction(self, engines: Engines) -> Extraction:
+        assert self._stores is not None
+        return Extraction(
+            self._stores.database,
+            self._stores.facts,
+            engines.completions,
+            model=None if engines.endpoint.needs_examples else engines.endpoint.model,
+            may_work=self._idle,
+        )
+
+    def _idle(self) -> bool:
+        """Whether there is memory for what nobody waits for."""
+        return self._memory.step < Shed.BACKGROUND
 
     def _own_task(self, work: Coroutine[None, None, None], name: str) -> None:
         """Run `work` until the assistant is left."""

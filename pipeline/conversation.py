@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Awaitable, Callable, MutableSequence, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -89,8 +89,15 @@ class Conversation:
         call_tool: FunctionCallHandler | None = None,
         earlier: Sequence[ChatCompletionMessageParam] = (),
         note: Note = forget,
+        elsewhere: Callable[[], Awaitable[Sequence[ChatCompletionMessageParam]]] | None = None,
     ) -> None:
-        """Make it for `caller`. `earlier` is what was said before it; `note` is told what is said in it."""
+        """Make it for `caller`.
+
+        Args:
+            earlier: what was said before it.
+            note: told what is said in it.
+            elsewhere: tells what was said with the same person at another device.
+        """
         self.id = uuid4().hex[:12]
         self.caller = caller
         self._note = note
@@ -122,6 +129,7 @@ class Conversation:
                 caller=caller,
                 loudness=self._ducker,
                 context=self._functions.context,
+                elsewhere=elsewhere,
             ),
             knowledge=knowledge,
             own_replies=engines.own_replies,

@@ -2,7 +2,7 @@
 of ours.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from loguru import logger
@@ -38,6 +38,7 @@ class LocalAnswers:
     Args:
         loudness: where the caller hears the assistant; None where it only writes.
         context: says who calls a tool in the turn that is under way.
+        elsewhere: what was said with the same person at another device; None where nothing is kept.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class LocalAnswers:
         caller: Caller,
         loudness: Loudness | None,
         context: Callable[[], Context],
+        elsewhere: Callable[[], Awaitable[Sequence[LLMContextMessage]]] | None = None,
     ) -> None:
         self._house = self._intents = intents
         self.language = intents.language
@@ -57,6 +59,7 @@ class LocalAnswers:
         self._effects = {tool.name: tool.effect for tool in executor.tools(tuple(Effect))}
         self._loudness = loudness
         self._context = context
+        self._elsewhere = elsewhere
 
     async def answer(self, conversation: LLMContext, *, speculative: bool) -> str | None:
         """Answer the last message, or return None where that is for the language model.
@@ -76,7 +79,7 @@ class LocalAnswers:
         if speculative and not all(self._only_tells(match) for match in matches):
             raise NotOnSpeculation
         logger.debug(f"{[match.intent for match in matches]} need no language model")
-        answers = [await self._carry_out(match, conversation.messages) for match in matches]
+        answers = [await self._carry_out(match, conversation) for match in matches]
         known = [answer for answer in answers if answer is not None]
         return " ".join(known) if known else None
 
@@ -93,19 +96,30 @@ class LocalAnswers:
         outcome = await self._executor.confirm(context.conversation, context, yes=yes)
         return self._intents.confirmed(outcome) if outcome is not None else None
 
-    async def _carry_out(self, match: Match, messages: Sequence[LLMContextMessage]) -> str | None:
+    async def _carry_out(self, match: Match, conversation: LLMContext) -> str | None:
         if match.tool is not None:
             outcome = await self._executor.call(match.tool, match.arguments, self._context(), allowed=self._allowed)
             if outcome.status is Status.INVALID:
                 return None
             return self._intents.say(match, outcome)
-        if match.intent == "Repeat" and (answer := _last_answer(messages)):
+        if match.intent == "Repeat" and (answer := _last_answer(conversation.messages)):
             return answer
+        if match.intent == "Continue":
+            return self._intents.say(Match("Continued" if await self._continued(conversation) else "NoEarlier"), None)
         if match.intent in VOLUME:
             if self._loudness is None:
                 return self._intents.say(Match("NoVolume"), None)
             self._set_volume(self._loudness, match)
         return self._intents.say(match, None)
+
+    async def _continued(self, conversation: LLMContext) -> bool:
+        """Put what was said at another device before what is said here; tell whether there was anything."""
+        earlier = list(await self._elsewhere()) if self._elsewhere is not None else []
+        here = conversation.messages
+        said = {str(message.get("content")) for message in here if isinstance(message, dict)}
+        news = [each for each in earlier if isinstance(each, dict) and str(each.get("content")) not in said]
+        conversation.set_messages([*here[:-1], *news, here[-1]])
+        return bool(news)
 
     def _set_volume(self, loudness: Loudness, match: Match) -> None:
         change = VOLUME[match.intent]
@@ -121,7 +135,7 @@ class LocalAnswers:
 
     def _only_tells(self, match: Match) -> bool:
         if match.tool is None:
-            return match.intent not in VOLUME
+            return match.intent not in (*VOLUME, "Continue")
         return self._effects.get(match.tool) in (Effect.READ, Effect.PRIVATE)
 
 

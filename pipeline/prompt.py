@@ -4,6 +4,7 @@ The persona comes first and never changes within a conversation, so that a serve
 (the time, what a client asks for) comes behind it and stays where it was put.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -92,11 +93,18 @@ def _date(now: datetime) -> str:
     return f"{now:%A}, {now.day} {now:%B %Y}"
 
 
-def trim(context: LLMContext, budget: int, *, keep: int = 0) -> int:
+def trim(
+    context: LLMContext,
+    budget: int,
+    *,
+    keep: int = 0,
+    digest: Callable[[Sequence[object]], LLMContextMessage | None] = lambda _: None,
+) -> int:
     """Forget the oldest messages where the conversation would not fit into `budget` tokens.
 
     Half of it goes at once, so that the server's prefix cache is lost seldom. A cut is made before a person's
-    message, so that no answer or tool result stays without its question. The first `keep` messages stay.
+    message, so that no answer or tool result stays without its question. The first `keep` messages stay. What `digest`
+    makes of the forgotten ones takes their place.
 
     Returns:
         How many messages were forgotten.
@@ -113,8 +121,10 @@ def trim(context: LLMContext, budget: int, *, keep: int = 0) -> int:
         message = messages[index]
         if isinstance(message, dict) and message.get("role") == "user":
             cut = index
-    context.set_messages(messages[:keep] + messages[cut:])
-    return cut - keep
+    forgotten = messages[keep:cut]
+    told = digest(forgotten) if forgotten else None
+    context.set_messages([*messages[:keep], *([told] if told is not None else []), *messages[cut:]])
+    return len(forgotten)
 
 
 def _tokens(message: object) -> int:

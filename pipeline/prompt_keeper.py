@@ -20,6 +20,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.settings import LLMSettings
 
 from pipeline.caller import Caller
+from pipeline.digest import digest
 from pipeline.prompt import CLOCK_STALE, Prompt, trim
 from voice.frames import CONTINUES, SessionInstructionsFrame
 
@@ -81,8 +82,8 @@ class PromptKeeper(FrameProcessor):
         if time.monotonic() - self._told_time > CLOCK_STALE:
             self._told_time = time.monotonic()
             self._context.add_message({"role": "developer", "content": self._prompt.clock_note(self._caller)})
-        if forgotten := trim(self._context, self._budget, keep=self._opening):
-            logger.debug(f"{forgotten} messages no longer fit into the model's context and were forgotten")
+        if forgotten := trim(self._context, self._budget, keep=self._opening, digest=digest):
+            logger.debug(f"{forgotten} messages no longer fit into the model's context and were summed up")
 
     def _retract(self) -> None:
         """Take back the last turn and what was answered: the person went on, and the whole of it comes again."""

@@ -229,6 +229,10 @@ class Stores(BaseModel):
     """How long after the last word a conversation from the same device is taken up again; 0 never does."""
     keep_days: float = Field(default=90.0, gt=0.0, le=100_000.0)
     """How long what was said is kept."""
+    learns: bool = True
+    """Whether what people say of themselves is remembered after a conversation without being asked for."""
+    follows: bool = False
+    """Whether a person's conversation goes on by itself at another of their devices; asked for, it always does."""
     readings_days: float = Field(default=60.0, ge=15.0, le=100_000.0)
     """How long each reading of a sensor is kept; the hours' means are kept for five years."""
     context_seconds: float = Field(default=0.06, gt=0.0, le=10.0)

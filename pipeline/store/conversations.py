@@ -5,7 +5,7 @@ what cannot be had in time.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple, cast
 from uuid import UUID, uuid4
@@ -56,10 +56,12 @@ class Conversations:
     Args:
         resume: how long after the last word a caller's conversation is taken up again.
         keep: how long what was said is kept.
+        follows: whether a person's conversation goes on at their other devices by itself.
     """
 
-    def __init__(self, database: Database, *, resume: timedelta, keep: timedelta) -> None:
+    def __init__(self, database: Database, *, resume: timedelta, keep: timedelta, follows: bool = False) -> None:
         self._database = database
+        self._follows = follows
         self._resume = resume
         self._keep = keep
         self._behind = WriteBehind(database, _INSERT, what="what was said")
@@ -82,24 +84,41 @@ class Conversations:
 
     async def earlier(self, caller: Caller) -> list[ChatCompletionMessageParam]:
         """Return what was said with this caller lately, oldest first; nothing where the database is late."""
+        if self._follows and caller.person is not None and (elsewhere := await self.elsewhere(caller)):
+            return elsewhere
+        return await self._lately(
+            "device = $3 AND door = $4 AND person IS NOT DISTINCT FROM $5",
+            (caller.device, caller.door, caller.person),
+            lambda message: (
+                (message.device, message.door, message.person) == (caller.device, caller.door, caller.person)
+            ),
+        )
+
+    async def elsewhere(self, caller: Caller) -> list[ChatCompletionMessageParam]:
+        """Return what was said lately with the same person, wherever that was; nothing with a stranger."""
+        if caller.person is None:
+            return []
+        return await self._lately("person = $3", (caller.person,), lambda message: message.person == caller.person)
+
+    async def _lately(
+        self, condition: str, values: Sequence[object], ours: Callable[[Message], bool]
+    ) -> list[ChatCompletionMessageParam]:
         since = datetime.now(UTC) - self._resume
         try:
             async with self._database.connection(TAKE_UP_SECONDS) as connection:
                 rows = await connection.fetch(
-                    "SELECT role, content, said FROM messages "
-                    "WHERE device = $1 AND door = $2 AND person IS NOT DISTINCT FROM $3 AND said > $4 "
-                    "ORDER BY said DESC LIMIT $5",
-                    *(caller.device, caller.door, caller.person, since, LAST_MESSAGES),
+                    f"SELECT role, content, said FROM messages WHERE said > $1 AND {condition} "
+                    "ORDER BY said DESC LIMIT $2",
+                    *(since, LAST_MESSAGES, *values),
                 )
         except StoreDown as error:
-            logger.info(f"a conversation with {caller.device} begins without what was said before: {error}")
+            logger.info(f"a conversation begins without what was said before: {error}")
             return []
         written = [(row["said"], row["role"], row["content"]) for row in rows]
         waiting = [
             (message.said, message.role, message.content)
             for message in self._waiting()
-            if (message.device, message.door, message.person) == (caller.device, caller.door, caller.person)
-            and message.said > since
+            if message.said > since and ours(message)
         ]
         return _as_messages(sorted(set(written) | set(waiting))[-LAST_MESSAGES:])
 

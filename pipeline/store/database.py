@@ -129,6 +129,8 @@ async def _down(seconds: float) -> AsyncIterator[None]:
     except _BAD_DATA as error:
         raise BadData(str(error)) from error
     except _AWAY as error:
+        if isinstance(error, asyncpg.exceptions.SyntaxOrAccessError):
+            logger.error(f"the database does not know what is asked of it, its schema may be damaged: {error}")
         raise StoreDown(str(error) or f"it took longer than {seconds:g} s") from error
 
 

@@ -7,12 +7,10 @@ from typing import Final
 
 from pipeline.caller import Caller
 from pipeline.context.search import Fact, Search
-from pipeline.context.vectors import Point, Vectors
+from pipeline.context.vectors import Vectors
 from pipeline.store.database import Database
 from pipeline.store.people import ensure
 
-SAME: Final = 0.93
-"""Cosine similarity from which two facts say the same."""
 REMEMBER_SECONDS: Final = 3.0
 """What somebody who wants something remembered waits for it."""
 
@@ -34,6 +32,12 @@ _SUBJECT = re.compile(
 _HOME = re.compile(
     r"^(?P<subject>[\w' ]{1,40}?\s(?:lives?|works?|wohnt?e?|arbeitet?e?|habite|travaille|vive|vivo|trabaja|trabajo))\s+"
     r"(?:in|at|for|bei|als|à|chez|en|de)\b",
+    re.IGNORECASE,
+)
+_LIKING = re.compile(
+    r"^(?:i|we) (?:really |absolutely |no longer |don't |do not |can't |cannot )*"
+    r"(?:like|love|hate|dislike|stand|eat|drink|enjoy) (?P<subject>[\w' -]{2,60}?)(?: any ?more| at all)?$|"
+    r"^ich (?:mag|liebe|hasse|esse|trinke) (?:kein(?:e|en)? |nicht )?(?P<german>[\w' -]{2,60}?)(?: nicht(?: mehr)?)?$",
     re.IGNORECASE,
 )
 
@@ -76,16 +80,15 @@ class Facts:
         """
         subject = subject_of(content)
         point = (await self._vectors.points([content]))[0]
-        near = _near(point)
         async with self._database.connection(REMEMBER_SECONDS) as connection, connection.transaction():
             person = await ensure(connection, caller.person) if caller.person else None
             # Two who say the same at once take turns.
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"facts of {person}")
             same = await connection.fetchrow(
                 "SELECT id, person, content, said FROM facts WHERE replaced_by IS NULL "
-                "AND person IS NOT DISTINCT FROM $1 AND (lower(content) = lower($2) "
-                f"OR {near} >= {SAME} AND subject IS NULL AND $3::text IS NULL) LIMIT 1",
-                *(person, content, subject, *_literal(point)),
+                "AND person IS NOT DISTINCT FROM $1 AND strip(to_tsvector('simple', content)) = "
+                "strip(to_tsvector('simple', $2)) LIMIT 1",
+                *(person, content),
             )
             if same is not None:
                 await connection.execute("UPDATE facts SET confirmed = now() WHERE id = $1", same["id"])
@@ -137,18 +140,10 @@ class Facts:
 def subject_of(content: str) -> str | None:
     """What a fact is about, where another fact about the same would replace it; None where both may be true.
 
-    "My dentist is Dr. Weber" is about "my dentist"; "I like tea" leaves room for liking coffee.
+    "My dentist is Dr. Weber" is about "my dentist"; "I am a teacher" leaves room for being a mother too, and liking tea
+    for liking coffee, but not for disliking tea.
     """
+    if liking := _LIKING.match(content.strip()):
+        return f"liking {(liking['subject'] or liking['german']).lower()}"
     found = _SUBJECT.match(content.strip()) or _HOME.match(content.strip())
     return found["subject"].lower() if found else None
-
-
-def _near(point: Point | None) -> str:
-    if point is None:
-        return "0"
-    size = point.model.dimensions
-    return f"CASE WHEN model = {point.model.id} THEN 1 - (embedding::halfvec({size}) <=> $4::text::halfvec({size})) END"
-
-
-def _literal(point: Point | None) -> tuple[str, ...]:
-    return () if point is None else (point.literal,)

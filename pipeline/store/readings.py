@@ -5,6 +5,7 @@ the database has it; elsewhere a plain table and a job of our own do the same.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ _HOURS_KEPT = timedelta(days=5 * 366)
 _SECONDS = 10.0
 _JOB_SECONDS = 240.0
 _JOB_EVERY_SECONDS = 600.0
-_RETRY_SECONDS = 5.0
+_PAUSE_SECONDS = 5.0
 _REFRESH_SECONDS = 60.0
 _LOCK = 7_860_003
 # Readings that come late change an hour that was added up before.
@@ -113,12 +114,20 @@ class Readings:
         self._timescale = False
         self._series: list[Series] = []
         self._series_read = -_REFRESH_SECONDS
+        self._oldest: datetime | None = None
+        self._wanted = asyncio.Event()
 
     async def note(self, readings: Sequence[Reading]) -> None:
         """Keep readings; when this returns, they survive a crash. One of the same moment takes the place of another."""
         rows = [(each.name, each.unit, each.room, each.at, each.value) for each in readings]
         async with self._database.connection(_SECONDS) as connection:
             await connection.executemany(INSERT, rows)
+        if {each.name.lower() for each in readings} - {each.name.lower() for each in self._series}:
+            self._series_read = -_REFRESH_SECONDS
+        oldest = min(each.at for each in readings)
+        if oldest < datetime.now(UTC) - _LATE:
+            self._oldest = min(oldest, self._oldest or oldest)
+            self._wanted.set()
 
     async def series(self, *, seconds: float) -> Sequence[Series]:
         """All that is measured; up to a minute old."""
@@ -142,6 +151,7 @@ class Readings:
         since: datetime | None = None
         prepared = False
         while True:
+            self._wanted.clear()
             try:
                 if not prepared:
                     await self.prepare()
@@ -149,9 +159,10 @@ class Readings:
                 since = await self.tidy(since)
             except StoreDown as error:
                 logger.debug(f"readings are added up later: {error}")
-                await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                await asyncio.sleep(_JOB_EVERY_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_JOB_EVERY_SECONDS if prepared else 0):
+                    await self._wanted.wait()
 
     async def prepare(self) -> None:
         """Make what adds hours up: TimescaleDB's continuous aggregate, or a table."""
@@ -173,8 +184,10 @@ class Readings:
         now = datetime.now(UTC)
         if self._timescale:
             return now
+        first = now - self._keep if since is None else min(since - _LATE, self._oldest or since)
+        self._oldest = None
         async with self._database.connection(_JOB_SECONDS) as connection:
-            await connection.execute(ADD_UP, now - self._keep if since is None else since - _LATE)
+            await connection.execute(ADD_UP, first)
             # Their hours are added up; what is left of them is in those.
             await connection.execute("DELETE FROM readings WHERE at < $1", now - self._keep)
             await connection.execute("DELETE FROM readings_hourly WHERE hour < $1", now - _HOURS_KEPT)

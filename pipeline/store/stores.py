@@ -104,7 +104,10 @@ async def open_stores(
     stack.push_async_callback(vectors.close)
     stores = settings.stores
     conversations = Conversations(
-        database, resume=timedelta(minutes=stores.resume_minutes), keep=timedelta(days=stores.keep_days)
+        database,
+        resume=timedelta(minutes=stores.resume_minutes),
+        keep=timedelta(days=stores.keep_days),
+        follows=stores.follows,
     )
     stack.push_async_callback(conversations.flush)
     search = Search(database, vectors, language=settings.hearing.language)

@@ -179,3 +179,23 @@ async def test_a_conversation_goes_from_one_language_to_another_and_back(talk: T
     assert await talk.say("How long is left on the timer?") is None
     talk.answers.language = "en"
     assert await talk.say("How long is left on the timer?") == "The 10 minute timer has 10 minutes left."
+
+
+async def test_a_conversation_from_another_device_goes_on_here(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    assert await talk.say("Where were we?") == "I don't know of a conversation with you at another device."
+
+    async def elsewhere():
+        return [{"role": "user", "content": "Let us plan the party."}, {"role": "assistant", "content": "Who comes?"}]
+
+    talk.answers._elsewhere = elsewhere
+    assert await talk.say("Let's continue our conversation here.") == "Gladly, let's go on where we stopped."
+    contents = [message["content"] for message in talk.context.messages]
+    assert contents[-4:] == [
+        "Let us plan the party.",
+        "Who comes?",
+        "Let's continue our conversation here.",
+        "Gladly, let's go on where we stopped.",
+    ]
+    # What is there already does not come twice.
+    assert await talk.say("Where were we?") == "I don't know of a conversation with you at another device."

@@ -34,6 +34,8 @@ async def database(postgres: tuple[EmbeddedPostgres, str]) -> AsyncIterator[Data
     database = Database(postgres[1])
     await database.open()
     async with database.connection(10) as connection:
-        await connection.execute("TRUNCATE messages, facts, people, devices, documents, embedding_models CASCADE")
+        await connection.execute(
+            "TRUNCATE messages, facts, people, devices, documents, embedding_models, learned_talk CASCADE"
+        )
     yield database
     await database.close()

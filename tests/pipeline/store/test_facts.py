@@ -100,6 +100,15 @@ async def test_what_may_both_be_true_is_both_kept(facts) -> None:
     assert len(await facts.known("Ada")) == 4
 
 
+async def test_who_contradicts_what_they_said_is_believed(facts) -> None:
+    await remember(facts, "I like mushrooms")
+    changed = await remember(facts, "I don't like mushrooms")
+    assert changed.replaced is not None
+    assert [fact.content for fact in await facts.known("Ada")] == ["I don't like mushrooms"]
+    await remember(facts, "I am vegetarian")
+    assert not (await remember(facts, "I am not vegetarian")).known
+
+
 async def test_who_forgets_forgets_what_it_had_replaced_too(facts, database) -> None:
     await remember(facts, "my dentist is Doctor Weber")
     changed = await remember(facts, "my dentist is Doctor Braun")
@@ -209,7 +218,9 @@ async def test_another_model_takes_over_while_search_goes_on(database, encoder, 
         ("I live in Porto", "i live"),
         ("meine Lieblingsfarbe ist grün", "meine lieblingsfarbe"),
         ("mon dentiste est M. Petit", "mon dentiste"),
-        ("I like tea", None),
+        ("I like tea", "liking tea"),
+        ("I don't like tea anymore", "liking tea"),
+        ("Ich mag keine Pilze", "liking pilze"),
         ("I am a teacher", None),
         ("my daughter is seven", None),
     ],
