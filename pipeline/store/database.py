@@ -117,8 +117,17 @@ class Database:
         """
         if self._pool is None:
             raise StoreDown("the database is not open")
-        async with _down(seconds), self._pool.acquire() as connection:
-            yield connection
+        pool = self._pool
+        async with _down(seconds):
+            connection = await pool.acquire()
+            try:
+                yield connection
+            except (asyncio.CancelledError, OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+                # Handing it back in order would wait for a server that does not answer.
+                connection.terminate()
+                raise
+            finally:
+                await pool.release(connection)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from loguru import logger
 from pipeline import settings
 from pipeline.prompt import PERSONA
 from tests.benchmarks import accuracy, barge_in, latency, load, pauses, report
+from tests.benchmarks.context import measuring as context
 from tests.benchmarks.language import language_server, vllm_server
 from tests.benchmarks.orchestrator import burst, fallback, overhead, prefix, tables, targets
 from tests.benchmarks.recordings import Corpus, Recording, corpus, paused_sentences
@@ -127,6 +128,11 @@ class Bench:
         """Which tools the model calls."""
         return await tool_choice.measure([self.language], self.folder)
 
+    async def context(self) -> tuple[str, object]:
+        """What the household's memory adds to a turn."""
+        found = await context.measure(self.folder)
+        return context.table(found), found
+
     def _paused_sentences(self) -> list[Recording]:
         model = WhisperModel(str(whisper_model("base", self.folder)), device="cpu", compute_type="int8")
         sentences = paused_sentences(self.spoken, model, self.extent.paused_sentences)
@@ -149,6 +155,7 @@ MEASURES: dict[str, Measure] = {
     "fallback": Bench.fallback,
     "targets": Bench.targets,
     "tool-choice": Bench.tool_choice,
+    "context": Bench.context,
 }
 QUICK_MEASURES = ("latency", "accuracy", "idle")
 
