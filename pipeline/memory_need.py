@@ -41,7 +41,7 @@ class Need:
     """Bytes that the assistant takes once it is warm."""
 
     speech: int
-    """Hearing, speaking and the assistant itself: one process."""
+    """Hearing, speaking, finding texts by their meaning, and the assistant itself: one process."""
     language: int
     """The embedded language model's process; 0 where a server answers."""
     stores: int = 0
@@ -149,7 +149,8 @@ def _key(settings: Settings) -> list[object]:
     hearing, language = settings.hearing, settings.language
     return [
         *(hearing.model, hearing.compute_type, settings.speaking.voice),
-        *(language.url, language.model, language.context, settings.stores.embedded),
+        *(language.url, language.model, language.context),
+        *(settings.stores.embedded, settings.stores.postgres is None, settings.stores.redis is None),
     ]
 
 
@@ -160,7 +161,7 @@ def _speech(settings: Settings, catalogue: Catalogue) -> int:
         voice = models.piper_voice(settings.speaking.voice, settings.data_dir, fetch=False).stat().st_size
     except ModelNotFetched:
         voice = 0
-    return round(process * GIB) + _whisper(settings, catalogue) + voice
+    return round(process * GIB) + _whisper(settings, catalogue) + voice + _encoder(settings)
 
 
 def _whisper(settings: Settings, catalogue: Catalogue) -> int:
@@ -175,6 +176,17 @@ def _whisper(settings: Settings, catalogue: Catalogue) -> int:
     except ModelNotFetched:
         return 0
     return sum(file.stat().st_size for file in folder.glob("*.bin"))
+
+
+def _encoder(settings: Settings) -> int:
+    """What finds texts by their meaning, which is loaded wherever there is a database for them."""
+    if settings.stores.postgres is None and not settings.stores.embedded:
+        return 0
+    try:
+        weights, _ = models.sentence_encoder()
+    except models.ModelMissing:
+        return 0
+    return weights.stat().st_size
 
 
 def _language(settings: Settings, catalogue: Catalogue) -> int:

@@ -151,7 +151,8 @@ class Search:
         self, table: str, statement: str, point: Point, person: str | None, seconds: float
     ) -> list[Any]:
         size, model = point.model.dimensions, point.model.id
-        distance = f"embedding::halfvec({size}) <=> $1::text::halfvec({size})"
+        # In a query of its own, the point is read once and not for each row.
+        distance = f"embedding::halfvec({size}) <=> (SELECT $1::text::halfvec({size}))"
         found = (
             f"SELECT id, 1 - ({distance}) AS near, 0 AS rank FROM {table} WHERE model = {model} {_SCOPE[table]} "
             f"AND (person IS NULL OR person = $2) ORDER BY {distance} LIMIT {_CANDIDATES}"
@@ -173,7 +174,7 @@ class Search:
             arguments: list[Any] = [words, person]
             if points:
                 size = points[0].model.dimensions
-                distance = f"embedding::halfvec({size}) <=> $3::text::halfvec({size})"
+                distance = f"embedding::halfvec({size}) <=> (SELECT $3::text::halfvec({size}))"
                 near = f"CASE WHEN model = {points[0].model.id} THEN 1 - ({distance}) END"
                 arguments.append(points[0].literal)
             ranked = (

