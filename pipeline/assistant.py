@@ -20,10 +20,6 @@ from pipeline.announcements import Announcements
 from pipeline.caller import Caller
 from pipeline.completions import Completions, Engine, Fallback
 from pipeline.context.builder import ContextBuilder
-from pipeline.context.extraction import Extraction
-from pipeline.context.measured import Measured
-from pipeline.context.notebook import StoredNotebook
-from pipeline.context.sources import Documents, Remembered, Upcoming
 from pipeline.conversation import Conversation, Engines
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.endpoint import Endpoint
@@ -147,7 +143,9 @@ class Assistant:
         if self._stores is not None:
             self._own_task(self._stores.run(), "stores")
             if self.settings.stores.learns:
-                self._own_task(self._extraction(engines).run(), "what is worth remembering")
+                large = None if engines.endpoint.needs_examples else engines.endpoint.model
+                extraction = self._stores.extraction(engines.completions, model=large, may_work=self._idle)
+                self._own_task(extraction.run(), "what is worth remembering")
         if self._shared is not None:
             self._announcements.share(self._shared)
             self._own_task(self._shared.run(self._announcements.devices, self._announcements.hear), "shared")
@@ -371,32 +369,18 @@ class Assistant:
         return completions
 
     def _toolbox(self) -> Toolbox:
-        notebook = StoredNotebook(self._stores.facts, self._stores.search) if self._stores is not None else None
+        notebook = self._stores.notebook() if self._stores is not None else None
         toolbox = Toolbox(self.settings.data_dir / "household", on_ring=self._announcements.ring, notebook=notebook)
         self._stack.push_async_callback(toolbox.close)
         self._own_task(toolbox.run(), "timers")
         return toolbox
 
     def _context(self, toolbox: Toolbox, *, small: bool) -> ContextBuilder | None:
-        stores, zone = self._stores, lambda: self.settings.household.zone
-        if stores is None:
+        if self._stores is None:
             return None
-        sources = (
-            Remembered(stores.search),
-            Upcoming(stores.database, zone=zone, timers=toolbox.set_timers),
-            Measured(stores.readings),
-            Documents(stores.search),
-        )
-        return ContextBuilder(stores.search, sources, deadline=self.settings.stores.context_seconds, small=small)
-
-    def _extraction(self, engines: Engines) -> Extraction:
-        assert self._stores is not None
-        return Extraction(
-            self._stores.database,
-            self._stores.facts,
-            engines.completions,
-            model=None if engines.endpoint.needs_examples else engines.endpoint.model,
-            may_work=self._idle,
+        deadline, household = self.settings.stores.context_seconds, self.settings.household
+        return self._stores.context(
+            timers=toolbox.set_timers, zone=lambda: household.zone, deadline=deadline, small=small
         )
 
     def _idle(self) -> bool:

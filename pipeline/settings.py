@@ -31,6 +31,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from pipeline.addresses import checked_url
+from pipeline.store.settings import Embeddings, Stores
 from pipeline.vllm_arguments import Engine
 
 FILE_NAME = "passfel.toml"
@@ -60,14 +62,6 @@ def _checked_token(token: SecretStr) -> SecretStr:
     if not _TOKEN.fullmatch(token.get_secret_value()):
         raise ValueError(f"needs at least 16 letters, digits or . _ ~ - and nothing else; {_MAKE_TOKEN}")
     return token
-
-
-def _checked_url(url: str | None) -> str | None:
-    if url is None:
-        return None
-    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", url):
-        raise ValueError("needs an address such as http://localhost:8000/v1; a key goes into api_key")
-    return url.rstrip("/")
 
 
 FilePath = Annotated[Path, AfterValidator(_expanded)]
@@ -143,7 +137,7 @@ class Language(BaseModel):
     images: bool = False
     """Whether the server's model can look at images."""
 
-    _http_url = field_validator("url")(_checked_url)
+    _http_url = field_validator("url")(checked_url)
 
 
 class Fallback(BaseModel):
@@ -160,7 +154,7 @@ class Fallback(BaseModel):
     private: bool = False
     """Whether the service may also see what belongs to a person: results of tools, where the house is."""
 
-    _http_url = field_validator("url")(_checked_url)
+    _http_url = field_validator("url")(checked_url)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -200,63 +194,6 @@ class Household(BaseModel):
         system = datetime.now().astimezone().tzinfo
         assert system is not None
         return system
-
-
-def _postgres_address(address: SecretStr) -> SecretStr:
-    if not address.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("must begin with postgresql://")
-    return address
-
-
-def _redis_address(address: SecretStr) -> SecretStr:
-    if not address.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must begin with redis://, rediss:// or unix://")
-    return address
-
-
-class Stores(BaseModel):
-    """Where what is said is kept, and for how long."""
-
-    model_config = _FROZEN
-
-    postgres: Annotated[SecretStr, AfterValidator(_postgres_address)] | None = None
-    """A Postgres of your own, as `postgresql://USER:PASSWORD@HOST/DATABASE`; none is the embedded one."""
-    redis: Annotated[SecretStr, AfterValidator(_redis_address)] | None = None
-    """A Redis of your own, as `redis://:PASSWORD@HOST/0`; none is the embedded one."""
-    embedded: bool = True
-    """Whether what is not set is started in the data directory; without Postgres nothing is kept."""
-    resume_minutes: float = Field(default=30.0, ge=0.0, le=100_000.0)
-    """How long after the last word a conversation from the same device is taken up again; 0 never does."""
-    keep_days: float = Field(default=90.0, gt=0.0, le=100_000.0)
-    """How long what was said is kept."""
-    learns: bool = True
-    """Whether what people say of themselves is remembered after a conversation without being asked for."""
-    follows: bool = False
-    """Whether a person's conversation goes on by itself at another of their devices; asked for, it always does."""
-    readings_days: float = Field(default=60.0, ge=15.0, le=100_000.0)
-    """How long each reading of a sensor is kept; the hours' means are kept for five years."""
-    context_seconds: float = Field(default=0.06, gt=0.0, le=10.0)
-    """What an answer waits for what the household's memory knows; what is later is left out."""
-
-
-class Embeddings(BaseModel):
-    """What finds texts by what they mean: all-MiniLM-L6-v2 in this process, or any OpenAI-compatible server."""
-
-    model_config = _FROZEN
-
-    url: str | None = None
-    """Address of an API with `/embeddings`, with its `/v1`."""
-    model: str | None = None
-    """The model's name at that server."""
-    api_key: SecretStr | None = None
-
-    _http_url = field_validator("url")(_checked_url)
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.url is not None and self.model is None:
-            raise ValueError("url is set and model is missing: name the model at that server")
-        return self
 
 
 class Settings(BaseSettings):

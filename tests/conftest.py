@@ -1,7 +1,9 @@
 """Fixtures that tests of every room share."""
 
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,15 @@ def shared_audio() -> Path:
     if not _SHARED_AUDIO.is_dir():
         pytest.skip("the recordings of real people (../shared/audio) are not here")
     return _SHARED_AUDIO
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A folder that other accounts can reach: as root, Postgres runs as one of them."""
+    made = Path(tempfile.mkdtemp(prefix="passfel-test-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

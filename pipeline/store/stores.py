@@ -1,16 +1,22 @@
 """Opens what the household's memory is kept in, runs what it needs, and closes it again."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 
 from loguru import logger
 
+from pipeline.completions import Completions
+from pipeline.context.builder import ContextBuilder
 from pipeline.context.embeddings import Embedder, EmbeddingsDown, Points, ServedEmbeddings
+from pipeline.context.extraction import Extraction
+from pipeline.context.measured import Measured
 from pipeline.context.minilm import MiniLM
+from pipeline.context.notebook import StoredNotebook
 from pipeline.context.search import Search
+from pipeline.context.sources import Documents, Remembered, Upcoming
 from pipeline.context.vectors import Vectors
 from pipeline.settings import Settings
 from pipeline.store.conversations import Conversations
@@ -57,6 +63,31 @@ class Stores:
     search: Search
     facts: Facts
     readings: Readings
+
+    def notebook(self) -> StoredNotebook:
+        """Where tools keep what people want remembered."""
+        return StoredNotebook(self.facts, self.search)
+
+    def context(
+        self,
+        *,
+        timers: Callable[[tzinfo], Awaitable[Sequence[str]]],
+        zone: Callable[[], tzinfo],
+        deadline: float | None,
+        small: bool,
+    ) -> ContextBuilder:
+        """What gathers the context of a turn; see `ContextBuilder` and `Upcoming`."""
+        sources = (
+            Remembered(self.search),
+            Upcoming(self.database, zone=zone, timers=timers),
+            Measured(self.readings),
+            Documents(self.search),
+        )
+        return ContextBuilder(self.search, sources, deadline=deadline, small=small)
+
+    def extraction(self, completions: Completions, *, model: str | None, may_work: Callable[[], bool]) -> Extraction:
+        """What finds out what is worth remembering; see `Extraction`."""
+        return Extraction(self.database, self.facts, completions, model=model, may_work=may_work)
 
     async def run(self) -> None:
         """Write, embed and clean up in the background, until cancelled; give up where the database is unusable."""

@@ -2,11 +2,8 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -17,15 +14,6 @@ from tests.peers.server import ROOT, Server, running_server
 from tests.pipeline.misbehaving_server import misbehaving_server, says
 
 STORES = ("postgres", "valkey-server")
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A folder that other accounts can reach: as root, Postgres runs as one of them."""
-    made = Path(tempfile.mkdtemp(prefix="passfel-test-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 async def say(server: Server, text: str) -> str:

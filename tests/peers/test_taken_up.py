@@ -1,8 +1,5 @@
 """A conversation that outlives the process it was held in: real Chromium, real Postgres, and a killed assistant."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +10,6 @@ from tests.satellites.browser.chromium import Visit, browser, chromium, synthesi
 
 ANSWER_SECONDS = 60
 KITCHEN = "localStorage.setItem('device', 'kitchen')"
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A folder that other accounts can reach: as root, Postgres runs as one of them."""
-    made = Path(tempfile.mkdtemp(prefix="passfel-test-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 async def visit(folder: Path, address: str, text: str) -> str:

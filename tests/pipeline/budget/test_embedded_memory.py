@@ -6,10 +6,8 @@ processes share their buffers: of those the proportional size is taken.
 """
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,15 +79,6 @@ def test_the_plan_is_what_it_takes(
             time.sleep(0.2)
     assert not planned.measured
     assert planned.speech + planned.language + planned.stores == pytest.approx(most, rel=0.1)
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A folder that other accounts can reach: as root, Postgres runs as one of them."""
-    made = Path(tempfile.mkdtemp(prefix="passfel-test-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 def resident(process: int) -> int:

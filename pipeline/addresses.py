@@ -1,0 +1,28 @@
+"""Addresses as settings have them."""
+
+import re
+
+from pydantic import SecretStr
+
+
+def checked_url(url: str | None) -> str | None:
+    """An HTTP address without a slash at its end; raises `ValueError` for what is none."""
+    if url is None:
+        return None
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", url):
+        raise ValueError("needs an address such as http://localhost:8000/v1; a key goes into api_key")
+    return url.rstrip("/")
+
+
+def checked_postgres(address: SecretStr) -> SecretStr:
+    """An address of a Postgres; raises `ValueError` for what is none."""
+    if not address.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://")
+    return address
+
+
+def checked_redis(address: SecretStr) -> SecretStr:
+    """An address of a Redis; raises `ValueError` for what is none."""
+    if not address.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return address
