@@ -19,7 +19,19 @@ ANSWERS: Final = 0.5
 SOON: Final = timedelta(days=7)
 """How far ahead events and tasks are told of."""
 
-_MOST_FACTS, _MOST_PASSAGES, _MOST_UPCOMING = 6, 4, 8
+_MOST_FACTS, _MOST_PASSAGES, _MOST_UPCOMING, _MOST_CONTACTS, _MOST_TOLD = 6, 4, 8, 3, 3
+_CERTAIN = 0.98
+_NAME = re.compile(r"[^\W\d_]{3,}")
+_ABOUT_CONTACTS = re.compile(
+    r"\b(?:number|phone|e-?mail|mail|call|reach|contact|nummer|telefon\w*|handy\w*|anrufen|erreiche?n?|numéro|téléphone|"
+    r"appeler|joindre|número|teléfono|correo|llamar)\b",
+    re.IGNORECASE,
+)
+_ABOUT_EVENTS = re.compile(
+    r"\b(?:calendar|appointments?|events?|meetings?|plans?|schedule|agenda|coming up|kalender|termine?|verabredung\w*|"
+    r"rendez-vous|citas?|calendario)\b",
+    re.IGNORECASE,
+)
 _ABOUT_TIME = re.compile(
     r"\b(?:today|tomorrow|tonight|week(?:end)?|month|calendar|appointments?|events?|meetings?|plans?|schedule|agenda|busy|free|"
     r"tasks?|to-?dos?|due|birthday|when|next|coming up|timers?|alarms?|remind\w*|"
@@ -86,6 +98,37 @@ class Documents:
         return Section(lines, quotes=True, answer=told, similarity=found[0].similarity or 0.0)
 
 
+class Contacts:
+    """People in the household's address books, where a question names them."""
+
+    name = "contacts"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def gather(self, question: Question) -> Section:
+        """Return who is named, and nothing to who may not hear what is private."""
+        caller = question.caller
+        words = [word.lower() for word in _NAME.findall(question.text)]
+        if not caller.may(Permission.PRIVATE) or not words:
+            return Section()
+        async with self._database.connection(question.seconds) as connection:
+            rows = await connection.fetch(
+                "SELECT name, phones, emails, note FROM contacts, LATERAL (SELECT count(*) AS named "
+                "FROM unnest(string_to_array(lower(name), ' ')) AS part WHERE part = ANY ($1::text[])) AS shared "
+                "WHERE named > 0 AND (person IS NULL OR person = $2) ORDER BY named DESC, name LIMIT $3",
+                *(words, caller.person, _MOST_CONTACTS),
+            )
+        told = [_contact(row) for row in rows]
+        asked = bool(told) and _ABOUT_CONTACTS.search(question.text) is not None
+        return Section(
+            within(told, question.budget.facts),
+            quotes=bool(told),
+            answer=told[0] if asked else "",
+            similarity=_CERTAIN if asked else 0.0,
+        )
+
+
 class Upcoming:
     """Timers that run, events and tasks of the next days; told where a question has to do with time.
 
@@ -120,12 +163,17 @@ class Upcoming:
                 "AND (person IS NULL OR person = $2) ORDER BY due NULLS LAST LIMIT $3",
                 *(now + SOON, caller.person, _MOST_UPCOMING),
             )
-        lines = [
-            f"Calendar: {_when(row['starts'].astimezone(zone), row['all_day'])}: {_titled(row)}." for row in events
-        ]
+        appointments = [f"{_when(row['starts'].astimezone(zone), row['all_day'])}: {_titled(row)}." for row in events]
+        lines = [f"Calendar: {each}" for each in appointments]
         lines += [f"Task: {row['title']}{_due(row['due'], zone)}." for row in tasks]
         lines += await self._timers(zone)
-        return Section(within(lines, question.budget.upcoming), quotes=bool(events or tasks))
+        asked = bool(appointments) and _ABOUT_EVENTS.search(question.text) is not None
+        return Section(
+            within(lines, question.budget.upcoming),
+            quotes=bool(events or tasks),
+            answer=" ".join(appointments[:_MOST_TOLD]) if asked else "",
+            similarity=_CERTAIN if asked else 0.0,
+        )
 
 
 def _fact(fact: Fact, caller: Caller) -> str:
@@ -137,6 +185,12 @@ def _fact(fact: Fact, caller: Caller) -> str:
         else fact.person
     )
     return f'{who} said on {fact.said.day} {fact.said:%B %Y}: "{fact.content}."'
+
+
+def _contact(row: asyncpg.Record) -> str:
+    known = [*(f"phone {phone}" for phone in row["phones"]), *(f"e-mail {email}" for email in row["emails"])]
+    told = f"{row['name']}: {', '.join(known) or 'no number known'}."
+    return f"{told} {row['note']}" if row["note"] else told
 
 
 def _passage(passage: Passage) -> str:

@@ -9,11 +9,12 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from tqdm import tqdm
 
+from pipeline.context.calendars import CALENDAR, CONTACTS, read_agenda
 from pipeline.context.documents import READERS, Unreadable, read_document
 from pipeline.context.embeddings import EmbeddingsDown
 from pipeline.context.search import word_language
@@ -28,6 +29,8 @@ from pipeline.store.library import Library, digest_of
 from pipeline.store.people import People, Unknown
 from pipeline.store.readings import Readings
 from pipeline.store.stores import database_address, open_vectors
+
+AGENDAS = (CALENDAR, CONTACTS)
 
 
 def run_chore(name: str, settings: Settings, options: argparse.Namespace) -> int:
@@ -65,9 +68,9 @@ async def _learn(settings: Settings, options: argparse.Namespace) -> int:
         if not options.paths:
             for each in await library.documents():
                 whose = f", {each.person}'s" if each.person else ""
-                print(f"{each.source}: {each.title}, {each.passages} passages, {each.learned:%Y-%m-%d}{whose}")
+                print(f"{each.source}: {each.title}, {each.parts} parts, {each.learned:%Y-%m-%d}{whose}")
             return 0
-        failed = await _read_all(library, options.paths, options.person)
+        failed = await _read_all(library, options.paths, options.person, settings.household.zone)
         vectors = await open_vectors(settings, database)
         try:
             await _embed(vectors)
@@ -78,7 +81,7 @@ async def _learn(settings: Settings, options: argparse.Namespace) -> int:
         return 1 if failed else 0
 
 
-async def _read_all(library: Library, paths: Sequence[Path], person: str | None) -> int:
+async def _read_all(library: Library, paths: Sequence[Path], person: str | None, zone: tzinfo) -> int:
     """Read what is new; tell of each file that cannot be read, and return how many those are."""
     files = [file for path in paths for file in _files(path)]
     learned = same = failed = 0
@@ -86,12 +89,19 @@ async def _read_all(library: Library, paths: Sequence[Path], person: str | None)
         for file in progress:
             source = str(file)
             try:
+                now = datetime.now(UTC)
                 digest = await asyncio.to_thread(digest_of, file)
+                # Recurring events are written out for a year, so their files are read again each month.
+                digest += f"{now:%Y-%m}".encode() if file.suffix.lower() == CALENDAR else b""
                 if await library.knows(source, digest, person):
                     same += 1
                     continue
-                document = await asyncio.to_thread(read_document, file)
-                await library.keep(document, source, digest, person)
+                if file.suffix.lower() in AGENDAS:
+                    agenda = await asyncio.to_thread(read_agenda, file, zone, now)
+                    await library.keep_agenda(agenda, source, digest, person)
+                else:
+                    document = await asyncio.to_thread(read_document, file)
+                    await library.keep(document, source, digest, person)
                 learned += 1
             except (Unreadable, OSError) as error:
                 failed += 1
@@ -123,7 +133,7 @@ def _files(path: Path) -> list[Path]:
         for folder, folders, names in os.walk(place)
         if folders.sort() is None
         for name in sorted(names)
-        if Path(name).suffix.lower() in READERS and not name.startswith(".")
+        if Path(name).suffix.lower() in (*READERS, *AGENDAS) and not name.startswith(".")
     )
     return [file for file in found if not any(part.startswith(".") for part in file.relative_to(place).parts)]
 

@@ -16,7 +16,11 @@ def add_commands(commands: Any) -> None:
     """
     learn = _add(commands, "learn", "give documents to the assistant, which it answers from")
     learn.add_argument(
-        "paths", type=Path, nargs="*", metavar="PATH", help="text, Markdown, HTML, PDF, EPUB, or a folder"
+        "paths",
+        type=Path,
+        nargs="*",
+        metavar="PATH",
+        help="text, Markdown, HTML, PDF, EPUB, a calendar (.ics), contacts (.vcf), or a folder",
     )
     learn.add_argument("--person", metavar="NAME", help="whose they are, and who alone hears of them")
     learn.add_argument("--remove", action="store_true", help="forget the documents of these paths")

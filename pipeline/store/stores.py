@@ -16,7 +16,7 @@ from pipeline.context.measured import Measured
 from pipeline.context.minilm import MiniLM
 from pipeline.context.notebook import StoredNotebook
 from pipeline.context.search import Search
-from pipeline.context.sources import Documents, Remembered, Upcoming
+from pipeline.context.sources import Contacts, Documents, Remembered, Upcoming
 from pipeline.context.vectors import Vectors
 from pipeline.settings import Settings
 from pipeline.store.conversations import Conversations
@@ -80,6 +80,7 @@ class Stores:
         sources = (
             Remembered(self.search),
             Upcoming(self.database, zone=zone, timers=timers),
+            Contacts(self.database),
             Measured(self.readings),
             Documents(self.search),
         )

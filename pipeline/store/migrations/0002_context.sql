@@ -67,8 +67,10 @@ CREATE INDEX passages_by_document ON passages (document, position);
 CREATE INDEX passages_by_words ON passages USING gin (words);
 CREATE INDEX passages_by_person ON passages (person);
 
+-- Those that were read from a file go with its document.
 CREATE TABLE events (
     id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    document bigint      REFERENCES documents ON DELETE CASCADE,
     calendar text        NOT NULL,
     uid      text        NOT NULL,
     person   text        REFERENCES people ON UPDATE CASCADE ON DELETE CASCADE,
@@ -83,6 +85,7 @@ CREATE INDEX events_by_time ON events (starts);
 
 CREATE TABLE tasks (
     id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    document bigint      REFERENCES documents ON DELETE CASCADE,
     calendar text        NOT NULL,
     uid      text        NOT NULL,
     person   text        REFERENCES people ON UPDATE CASCADE ON DELETE CASCADE,
@@ -93,14 +96,15 @@ CREATE TABLE tasks (
 );
 
 CREATE TABLE contacts (
-    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    book    text   NOT NULL,
-    uid     text   NOT NULL,
-    person  text   REFERENCES people ON UPDATE CASCADE ON DELETE CASCADE,
-    name    text   NOT NULL,
-    phones  text[] NOT NULL DEFAULT '{}',
-    emails  text[] NOT NULL DEFAULT '{}',
-    note    text   NOT NULL DEFAULT '',
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    document bigint REFERENCES documents ON DELETE CASCADE,
+    book     text   NOT NULL,
+    uid      text   NOT NULL,
+    person   text   REFERENCES people ON UPDATE CASCADE ON DELETE CASCADE,
+    name     text   NOT NULL,
+    phones   text[] NOT NULL DEFAULT '{}',
+    emails   text[] NOT NULL DEFAULT '{}',
+    note     text   NOT NULL DEFAULT '',
     UNIQUE (book, uid)
 );
 

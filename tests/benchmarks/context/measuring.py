@@ -19,7 +19,7 @@ from pipeline.context.documents import Paragraph
 from pipeline.context.measured import Measured
 from pipeline.context.minilm import MiniLM
 from pipeline.context.search import Search
-from pipeline.context.sources import Documents, Remembered, Upcoming
+from pipeline.context.sources import Contacts, Documents, Remembered, Upcoming
 from pipeline.context.vectors import Vectors, literal
 from pipeline.settings import Settings
 from pipeline.store.database import Database
@@ -135,6 +135,7 @@ async def _gathering(
     sources = (
         Remembered(search),
         Upcoming(database, zone=lambda: household_zone, timers=no_timers),
+        Contacts(database),
         Measured(readings),
         Documents(search),
     )
@@ -166,13 +167,14 @@ async def _recall(database: Database, encoder: MiniLM, asked: Sequence[str], siz
     distance = f"embedding::halfvec({size}) <=> (SELECT $1::text::halfvec({size}))"
     async with database.connection(600) as connection:
         model = await connection.fetchval("SELECT model FROM passages LIMIT 1")
-        query = f"SELECT id FROM passages WHERE model = {model} ORDER BY {distance} LIMIT 5"
+        # No index knows a sum.
+        by_index, exactly = (
+            f"SELECT id FROM passages WHERE model = {model} ORDER BY {order} LIMIT 5"
+            for order in (distance, f"({distance}) + 0")
+        )
         for point in await encoder.embed(list(asked)):
-            place = literal(point)
-            near = {row["id"] for row in await connection.fetch(query, place)}
-            async with connection.transaction():
-                await connection.execute("SET LOCAL enable_indexscan = off")
-                exact = {row["id"] for row in await connection.fetch(query, place)}
+            near = {row["id"] for row in await connection.fetch(by_index, literal(point))}
+            exact = {row["id"] for row in await connection.fetch(exactly, literal(point))}
             found += len(near & exact)
     return found / (5 * len(asked))
 

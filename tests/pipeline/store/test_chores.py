@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,28 @@ async def test_a_file_that_cannot_be_read_costs_the_others_nothing(run, database
     assert "1 learned, 0 as before, 0 gone, 1 not readable" in said
     status, said = await run("learn", str(manual / "none"))
     assert (status, "there is no" in said) == (1, True)
+
+
+async def test_calendars_and_contacts_are_learned_and_forgotten_with_their_files(run, database, manual) -> None:
+    (manual / "family.ics").write_text(CALENDAR)
+    (manual / "people.vcf").write_text(CONTACTS)
+    assert "3 learned" in (await run("learn", str(manual)))[1]
+    assert "3 as before" in (await run("learn", str(manual)))[1]
+    assert (await count(database, "events"), await count(database, "contacts")) == (1, 1)
+    (manual / "family.ics").unlink()
+    assert "1 gone" in (await run("learn", str(manual)))[1]
+    assert (await count(database, "events"), await count(database, "contacts")) == (0, 1)
+
+
+CALENDAR = """BEGIN:VCALENDAR\r
+BEGIN:VEVENT\r
+UID:1\r
+SUMMARY:Dentist\r
+DTSTART:20991130T100000Z\r
+END:VEVENT\r
+END:VCALENDAR\r
+""".replace("2099", str(datetime.now(UTC).year + 1))
+CONTACTS = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Anna Weber\r\nTEL:030 123\r\nEND:VCARD\r\n"
 
 
 async def test_everything_is_embedded_when_learning_ends(run, database, manual) -> None:
