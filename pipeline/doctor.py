@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from pipeline.budget import host
 from pipeline.budget.catalogue import Catalogue
@@ -72,6 +74,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _models(settings)
     yield _language_server(settings)
     yield _database(settings)
+    yield _embeddings(settings)
+    yield _redis(settings)
     yield _listening(settings)
     yield _sound()
 
@@ -185,6 +189,34 @@ def _language_server(settings: Settings) -> Finding:
         detail = f"{language.url} has no model {language.model}: set language.model to one of {', '.join(names)}"
         return Finding("language server", State.WRONG, detail)
     return Finding("language server", State.GOOD, f"{language.url} has {', '.join(names)}")
+
+
+def _embeddings(settings: Settings) -> Finding:
+    if settings.embeddings.url is not None:
+        return Finding("embeddings", State.GOOD, f"{settings.embeddings.model} at {settings.embeddings.url}")
+    try:
+        weights, _ = models.sentence_encoder()
+    except ModelMissing as error:
+        return Finding("embeddings", State.NOTE, f"texts are found by their words alone: {error}")
+    return Finding("embeddings", State.GOOD, str(weights))
+
+
+def _redis(settings: Settings) -> Finding:
+    stores = settings.stores
+    if stores.redis is None:
+        return Finding("redis", State.GOOD, f"its own, in {settings.data_dir}" if stores.embedded else "none")
+    host = urlsplit(stores.redis.get_secret_value()).hostname or "the socket"
+    try:
+        asyncio.run(_ping(stores.redis.get_secret_value()))
+    except (OSError, ValueError, RedisError) as error:
+        told = str(error) or f"it does not answer within {ANSWER_TIMEOUT:g} s"
+        return Finding("redis", State.NOTE, f"{host}: {told}: each assistant goes on by itself; see stores.redis")
+    return Finding("redis", State.GOOD, f"{host} answers")
+
+
+async def _ping(address: str) -> None:
+    async with Redis.from_url(address, socket_timeout=ANSWER_TIMEOUT, socket_connect_timeout=ANSWER_TIMEOUT) as redis:
+        await redis.ping()
 
 
 def _database(settings: Settings) -> Finding:

@@ -125,6 +125,19 @@ def test_the_memory_that_serving_takes_is_told_beside_what_is_free(tmp_path):
     assert "free of" in finding.detail
 
 
+def test_a_redis_that_does_not_answer_is_told_without_its_password(tmp_path, free_port):
+    finding = findings(data_dir=tmp_path, stores={"redis": f"redis://:geheim@127.0.0.1:{free_port}/0"})["redis"]
+    assert finding.state is State.NOTE
+    assert "127.0.0.1" in finding.detail
+    assert "geheim" not in finding.detail
+
+
+def test_what_finds_texts_by_meaning_is_looked_at(tmp_path):
+    assert "model.safetensors" in findings(data_dir=tmp_path)["embeddings"].detail
+    served = findings(data_dir=tmp_path, embeddings={"url": "http://localhost:9/v1", "model": "bge-m3"})["embeddings"]
+    assert served.detail == "bge-m3 at http://localhost:9/v1"
+
+
 def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path, free_port):
     address = f"postgresql://passfel:hidden@127.0.0.1:{free_port}/passfel"
     finding = findings(data_dir=tmp_path, stores={"postgres": address})["database"]

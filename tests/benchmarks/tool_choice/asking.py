@@ -25,6 +25,7 @@ from pipeline.written import WrittenConversation
 from tests.benchmarks.servers import LanguageServer
 from tests.benchmarks.tool_choice.requests import Call, Request
 from tools.executor import Executor
+from tools.memory import Notebook
 from tools.outcomes import Outcome, Status
 from tools.tool import Context, Effect, Result, Tool
 
@@ -90,7 +91,7 @@ def house_tools(folder: Path) -> dict[str, Tool]:
     async def never(_: object) -> None:
         raise AssertionError("nothing rings here")
 
-    tools = Toolbox(folder, on_ring=never).executor.tools(tuple(Effect))
+    tools = Toolbox(folder, on_ring=never, notebook=cast("Notebook", object())).executor.tools(tuple(Effect))
     return {tool.name: tool for tool in tools}
 
 
