@@ -75,9 +75,11 @@ def read_agenda(file: Path, zone: tzinfo, now: datetime) -> Agenda:
         if file.suffix.lower() == CONTACTS:
             return Agenda(file.stem, contacts=_contacts(content.decode("utf-8-sig", "replace")))
         return _calendar(content, file.stem, zone, now)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, vobject.base.VObjectError) as error:
-        # Neither library has one error for all that is wrong with a file.
-        raise Unreadable(f"it is damaged: {error}") from error
+    except Unreadable:
+        raise
+    except Exception as error:
+        # Neither library has one error for all that it stumbles on in a damaged file.
+        raise Unreadable(f"it is damaged: {error or type(error).__name__}") from error
 
 
 def _calendar(content: bytes, name: str, zone: tzinfo, now: datetime) -> Agenda:

@@ -11,7 +11,6 @@ from urllib.parse import unquote
 import charset_normalizer
 import pypdf
 from bs4 import BeautifulSoup, Tag
-from pypdf.errors import PyPdfError
 
 LARGEST: Final = 100_000_000
 """Bytes of a document, as a file and unpacked."""
@@ -56,17 +55,26 @@ def read_document(file: Path) -> Document:
     """Read a document; this blocks. Raises `Unreadable`."""
     reader = READERS.get(file.suffix.lower(), _read_text)
     try:
-        if file.stat().st_size > LARGEST:
-            raise Unreadable(f"it is larger than {LARGEST // 1_000_000} MB: split it")
+        _demand_small(file)
         document = reader(file)
+    except Unreadable:
+        raise
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
+    except Exception as error:
+        # None of the formats' libraries has one error for all that it stumbles on in a damaged file.
+        raise Unreadable(f"it is damaged: {error or type(error).__name__}") from error
     paragraphs = [
         Paragraph(" ".join(each.heading.split()), text) for each in document.paragraphs if (text := _clean(each.text))
     ]
     if not paragraphs:
         raise Unreadable("there is no text in it")
     return Document(" ".join(document.title.split()) or file.stem, paragraphs)
+
+
+def _demand_small(file: Path) -> None:
+    if file.stat().st_size > LARGEST:
+        raise Unreadable(f"it is larger than {LARGEST // 1_000_000} MB: split it")
 
 
 def _read_text(file: Path) -> Document:
@@ -141,30 +149,23 @@ def _html(page: bytes | str) -> tuple[str, list[Paragraph]]:
 
 
 def _read_pdf(file: Path) -> Document:
-    try:
-        reader = pypdf.PdfReader(file)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise Unreadable("it is encrypted: save a copy of it without its password")
-        paragraphs = [
-            Paragraph(f"page {number}", part)
-            for number, page in enumerate(reader.pages, 1)
-            for part in re.split(r"\n\s*\n", page.extract_text())
-        ]
-        title = str(reader.metadata.title or "") if reader.metadata else ""
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, NotImplementedError) as error:
-        # pypdf's own errors, and what else damaged files make it stumble on.
-        raise Unreadable(f"it is damaged: {error}") from error
+    reader = pypdf.PdfReader(file)
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise Unreadable("it is encrypted: save a copy of it without its password")
+    paragraphs = [
+        Paragraph(f"page {number}", part)
+        for number, page in enumerate(reader.pages, 1)
+        for part in re.split(r"\n\s*\n", page.extract_text())
+    ]
+    title = str(reader.metadata.title or "") if reader.metadata else ""
     if not any(each.text.strip() for each in paragraphs):
         raise Unreadable("there is no text in it, only pictures: recognize its text first, with ocrmypdf say")
     return Document(title or file.stem, paragraphs)
 
 
 def _read_epub(file: Path) -> Document:
-    try:
-        with zipfile.ZipFile(file) as book:
-            return _book(book, file.stem)
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError) as error:
-        raise Unreadable(f"it is damaged: {error}") from error
+    with zipfile.ZipFile(file) as book:
+        return _book(book, file.stem)
 
 
 def _book(book: zipfile.ZipFile, name: str) -> Document:

@@ -1,14 +1,18 @@
+import contextlib
 import zipfile
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pypdf
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.context.calendars import read_agenda
 from pipeline.context.chunking import LONGEST, passages
 from pipeline.context.documents import Document, Paragraph, Unreadable, read_document
+from tests.pipeline.context.test_calendars import CALENDAR, CONTACTS
 
 MARKDOWN = """# Boiler
 
@@ -187,3 +191,32 @@ def test_passages_keep_to_their_headings_and_overlap_by_a_sentence() -> None:
     assert len(found) > 2
     for before, after in pairwise(found[1:]):
         assert after.text.startswith(before.text.rsplit(". ", 1)[-1])
+
+
+@pytest.mark.parametrize("name", ["book.pdf", "book.epub", "page.html", "note.md", "family.ics", "people.vcf"])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(changes=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=12), st.integers(0, 40)), min_size=1, max_size=8))
+def test_whatever_is_damaged_is_read_or_told_of(tmp_path, name: str, changes) -> None:
+    content = whole(tmp_path, name)
+    for place, put, gone in changes:
+        at = int(place * len(content))
+        content = content[:at] + put + content[at + gone :]
+    file = written(tmp_path, f"damaged-{name}", content)
+    with contextlib.suppress(Unreadable):
+        if file.suffix in (".ics", ".vcf"):
+            read_agenda(file, UTC, datetime.now(UTC))
+        else:
+            passages(read_document(file).paragraphs)
+
+
+def whole(folder: Path, name: str) -> bytes:
+    match name:
+        case "book.pdf":
+            return pdf(folder, "The warranty is two years.", "Call 0800.").read_bytes()
+        case "book.epub":
+            return epub(folder).read_bytes()
+        case "family.ics":
+            return CALENDAR.replace("\n", "\r\n").encode()
+        case "people.vcf":
+            return CONTACTS.replace("\n", "\r\n").encode()
+    return MARKDOWN.encode()
