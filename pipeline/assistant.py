@@ -55,6 +55,8 @@ NOT_READY = "the assistant is still loading its models; try again in a few secon
 
 
 _OWN_REPLIES = 500
+SMALL_CONTEXT_SECONDS = 0.25
+"""What an answer waits for the household's memory where the model is very small."""
 IDLE_SECONDS = 120.0
 """Nobody having spoken for so long, a conversation may end to save memory."""
 NO_MEMORY = "the assistant is out of memory for further conversations; try again in a minute"
@@ -379,6 +381,9 @@ class Assistant:
         if self._stores is None:
             return None
         deadline, household = self.settings.stores.context_seconds, self.settings.household
+        if small:
+            # It stands in for a model that would make nothing of the question, and shares its small processor.
+            deadline = max(deadline, SMALL_CONTEXT_SECONDS)
         return self._stores.context(
             timers=toolbox.set_timers, zone=lambda: household.zone, deadline=deadline, small=small
         )

@@ -187,6 +187,8 @@ class LanguageModel(OpenAILLMService):
 
     def read_ahead(self, context: LLMContext, text: str = "") -> None:
         """Let the server read the beginning of a person's turn while they speak; a small processor is slow at it."""
+        if text and self._knowledge is not None:
+            self._knowledge.prepare(text)
         if self._reading is None or self._reading.done():
             spoken: list[LLMContextMessage] = [{"role": "user", "content": text}] if text else []
             messages = [*context.messages, *spoken]

@@ -7,13 +7,20 @@ prefix cache needs, and a conversation does not fill up with what helped once.
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from pipeline.caller import Caller
 from pipeline.context.builder import ContextBuilder, Knowledge
+from voice.hypothesis import words_of
 
 FEW_WORDS: Final = 8
 """A question of fewer words that points back is looked up together with the one before: "and how often is that?"."""
+
+FEWEST_WORDS: Final = 3
+"""Fewer words of a turn that goes on say nothing yet."""
+MOST_OF: Final = 0.7
+"""Part of the words of a turn from which what was gathered for them is good for all of it."""
 
 _POINTS_BACK = re.compile(
     r"^(?:and|what about|how about|und|was ist mit|et|y|e)\b|"
@@ -34,12 +41,23 @@ class TurnKnowledge:
         self._caller = caller
         self._asked = ""
         self._gathering: asyncio.Task[Knowledge] | None = None
+        self._preparing: asyncio.Task[Knowledge] | None = None
+        self._prepared: tuple[list[str], Knowledge] | None = None
 
     @property
     def quotes(self) -> bool:
         """Whether this turn's model reads words that somebody outside the house may have written."""
         gathering = self._gathering
         return gathering is not None and gathering.done() and not gathering.cancelled() and gathering.result().quotes
+
+    def prepare(self, text: str) -> None:
+        """Begin to gather for what has been heard of a turn so far; it may serve where its end leaves no time."""
+        if len(text.split()) < FEWEST_WORDS or self._preparing is not None:
+            return
+        self._preparing = asyncio.create_task(
+            self._builder.gather(text, self._caller), name="context of a partial turn"
+        )
+        self._preparing.add_done_callback(partial(self._prepare_ended, text))
 
     async def joined(self, messages: Messages) -> list[Any]:
         """Return the messages of a request with what helps to answer the last of the person's."""
@@ -59,16 +77,27 @@ class TurnKnowledge:
 
     async def close(self) -> None:
         """Gather nothing more."""
-        gathering, self._gathering = self._gathering, None
-        if gathering is not None and not gathering.done():
-            gathering.cancel()
-            await asyncio.wait({gathering})
+        under_way = [task for task in (self._gathering, self._preparing) if task is not None and not task.done()]
+        self._gathering = self._preparing = None
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way)
 
     async def _gathered(self, messages: Messages, turn: int) -> Knowledge:
         words = _words(messages[turn])
         before = next((_words(messages[at]) for at in range(turn - 1, -1, -1) if _words(messages[at])), "")
         points_back = len(words.split()) < FEW_WORDS and _POINTS_BACK.search(words) is not None
-        return await asyncio.shield(self._begin(f"{before} {words}" if points_back and before else words))
+        knowledge = await asyncio.shield(self._begin(f"{before} {words}" if points_back and before else words))
+        if knowledge.late and self._prepared is not None and _much_the_same(self._prepared[0], words_of(words)):
+            # What was known of most of the words is better than what is missing of all of them.
+            return self._prepared[1]
+        return knowledge
+
+    def _prepare_ended(self, text: str, task: asyncio.Task[Knowledge]) -> None:
+        self._preparing = None
+        if not task.cancelled() and not task.result().late:
+            self._prepared = (words_of(text), task.result())
 
     def _begin(self, text: str) -> asyncio.Task[Knowledge]:
         gathering = self._gathering
@@ -79,6 +108,11 @@ class TurnKnowledge:
                 self._builder.gather(text, self._caller), name="context of a turn"
             )
         return gathering
+
+
+def _much_the_same(some: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether these are most of the words, and no others."""
+    return len(set(some) & set(words)) >= MOST_OF * max(len(set(some)), len(set(words)))
 
 
 def _last(messages: Messages) -> int | None:

@@ -124,3 +124,30 @@ def test_the_sentence_that_has_most_to_do_with_a_question_is_found() -> None:
     passage = "The filter sits behind the panel. Change the filter every six months. Water must be off. Wear gloves."
     assert best_sentences(passage, "How often is the filter changed?") == "Change the filter every six months."
     assert best_sentences("", "What?") == ""
+
+
+class Hurried:
+    """Knows something at once while somebody speaks, and is late when they have ended."""
+
+    name = "memories"
+
+    def __init__(self) -> None:
+        self.slow = False
+
+    async def gather(self, question):
+        await asyncio.sleep(30 if self.slow else 0)
+        return Section([f"About: {question.text}"])
+
+
+async def test_what_was_gathered_while_somebody_spoke_serves_where_the_end_leaves_no_time() -> None:
+    source = Hurried()
+    turn = TurnKnowledge(builder(source, deadline=0.05), ADA)
+    turn.prepare("Where is")
+    turn.prepare("Where is the spare key")
+    await asyncio.sleep(0.02)
+    source.slow = True
+    told = await turn.joined([{"role": "user", "content": "Where is the spare key now?"}])
+    assert "About: Where is the spare key" in told[0]["content"]
+    other = await turn.joined([{"role": "user", "content": "Who wrote the play about the prince of Denmark?"}])
+    assert "About" not in other[0]["content"]
+    await turn.close()
