@@ -14,12 +14,12 @@ from loguru import logger
 
 from pipeline.admission import Admission, Priority, Queue, Saturated
 from pipeline.answer import Answer, Household, NoAnswer, Question, Why
-from pipeline.breaker import State
 from pipeline.guard import Pace
 from pipeline.reasoning import BUDGET
 from pipeline.servers import Engine, Fallback, Request, Server
 from pipeline.shedding import Shed
 from pipeline.warming import read
+from tools.breaker import State
 
 __all__ = ["Answer", "Completions", "Engine", "Fallback", "NoAnswer", "Priority", "Request", "Saturated", "Why"]
 

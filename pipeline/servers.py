@@ -9,10 +9,10 @@ from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
 from pipeline.admission import Priority
-from pipeline.breaker import Breaker
 from pipeline.endpoint import Endpoint
 from pipeline.guard import Kind, ModelMisbehaved, Pace
 from pipeline.reasoning import Family, adapt, family_of
+from tools.breaker import Breaker
 
 Request = Mapping[str, Any]
 """What `AsyncOpenAI.chat.completions.create` takes."""

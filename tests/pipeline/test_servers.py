@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pipeline.admission import Priority
-from pipeline.breaker import State
 from pipeline.endpoint import Endpoint
 from pipeline.guard import Kind, ModelMisbehaved, Pace
 from pipeline.servers import Engine, Server
 from tests.pipeline.misbehaving_server import client_of
+from tools.breaker import State
 
 URL = "http://127.0.0.1:9/v1"
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.breaker import Breaker, State
+from tools.breaker import Breaker, State
 
 
 class Clock:
