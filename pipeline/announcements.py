@@ -65,10 +65,11 @@ class Announcements:
         """Say that a timer is due: at the device that set it, else wherever somebody can hear it."""
         await self.say(timer.announcement(time.time()), device=timer.device)
 
-    async def say(self, text: str, *, device: str) -> None:
+    async def say(self, text: str, *, device: str | None = None) -> None:
         """Say `text` at a device, else in every conversation that is open, else at the beginning of the next one."""
         there = [one for one in self._audible() if one.caller.device == device]
-        if not there and self._shared is not None and await self._shared.send(text, device=device):
+        elsewhere = None if there else device
+        if elsewhere is not None and self._shared is not None and await self._shared.send(text, device=elsewhere):
             return
         heard = self._announce(text, there or self._audible())
         if not there and self._shared is not None:

@@ -31,6 +31,7 @@ from pipeline.memory_watch import MemoryWatch
 from pipeline.prefixes import share_prefix
 from pipeline.probe import probe
 from pipeline.prompt import EXAMPLES, Prompt
+from pipeline.providers import Providers
 from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.shedding import Shed
@@ -372,9 +373,19 @@ class Assistant:
 
     def _toolbox(self) -> Toolbox:
         notebook = self._stores.notebook() if self._stores is not None else None
-        toolbox = Toolbox(self.settings.data_dir / "household", on_ring=self._announcements.ring, notebook=notebook)
+        toolbox = Toolbox(
+            self.settings.data_dir / "household",
+            on_ring=self._announcements.ring,
+            notebook=notebook,
+            providers=Providers(
+                self.settings,
+                readings=self._stores.readings if self._stores is not None else None,
+                shared=self._shared,
+                announce=self._announcements.say,
+            ),
+        )
         self._stack.push_async_callback(toolbox.close)
-        self._own_task(toolbox.run(), "timers")
+        self._own_task(toolbox.run(), "tools")
         return toolbox
 
     def _context(self, toolbox: Toolbox, *, small: bool) -> ContextBuilder | None:

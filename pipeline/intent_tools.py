@@ -15,6 +15,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "HassShoppingListCompleteItem": "remove_from_list", "ReadList": "read_list", "ClearList": "clear_list",
     "SetAlarm": "set_alarm", "SetReminder": "set_reminder", "Sum": "calculate",
     "Conversion": "convert_units", "Remember": "remember", "Recall": "recall", "Forget": "forget",
+    "HassGetWeather": "get_weather", "GetWeather": "get_weather", "WeatherAlerts": "weather_alerts",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 
@@ -25,10 +26,16 @@ DECLINED: Final[Mapping[str, str]] = {
     "HassTurnOn": "NoHome", "HassTurnOff": "NoHome", "HassLightSet": "NoHome", "HassFanSetSpeed": "NoHome",
     "HassSetPosition": "NoHome", "HassClimateSetTemperature": "NoHome", "HassClimateGetTemperature": "NoHome",
     "HassVacuumStart": "NoHome", "HassVacuumReturnToBase": "NoHome", "HassVacuumCleanArea": "NoHome",
-    "HassLawnMowerStartMowing": "NoHome", "HassLawnMowerDock": "NoHome", "HassGetWeather": "NoWeather",
+    "HassLawnMowerStartMowing": "NoHome", "HassLawnMowerDock": "NoHome",
     "HassPauseTimer": "NoPause", "HassUnpauseTimer": "NoPause",
 }  # fmt: skip
 """What nobody carries out yet, and what is said about it."""
+
+MISSING: Final[Mapping[str, str]] = {"get_weather": "NoWeather", "weather_alerts": "NoWeather"}
+"""What is said where the house has no such tool."""
+
+FOLLOWED: Final[Mapping[str, frozenset[str]]] = {"get_weather": frozenset({"when", "place"})}
+"""Tools that people ask again with another word: "and on Sunday?"; and the arguments that they change."""
 
 RELATIVE_VOLUME: Final = "HassSetVolumeRelative"
 _RENAMED: Final = {
@@ -41,8 +48,12 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "change_timer": frozenset({"hours", "minutes", "seconds", "name"}),
     "get_time": frozenset({"place"}),
     "get_date": frozenset({"day"}),
+    "get_weather": frozenset({"place", "when", "about"}),
 }
 """What a tool can be told; Home Assistant's templates know more."""
+
+_ZONES: Final = frozenset({"get_time", "get_date"})
+"""Tools that know a place by its time zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +67,7 @@ class Call:
 
 def calls(intent: str, slots: Mapping[str, Any], phrases: Phrases) -> list[Call]:
     """What an intent comes to; several calls for several items, and none where its slots make no sense."""
-    if "place" in slots and not _exists(slots["place"]):
+    if "place" in slots and TOOLS.get(intent) in _ZONES and not _exists(slots["place"]):
         return []
     if intent in DECLINED:
         return [Call(DECLINED[intent])]

@@ -3,6 +3,7 @@ of ours.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from loguru import logger
@@ -10,6 +11,7 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 
 from pipeline.caller import Caller
+from pipeline.intent_tools import FOLLOWED, MISSING
 from pipeline.intents import LocalIntents, Match
 from pipeline.toolbox import allowed
 from tools.executor import Executor
@@ -60,6 +62,7 @@ class LocalAnswers:
         self._loudness = loudness
         self._context = context
         self._elsewhere = elsewhere
+        self._last: Match | None = None
 
     async def answer(self, conversation: LLMContext, *, speculative: bool) -> str | None:
         """Answer the last message, or return None where that is for the language model.
@@ -73,15 +76,33 @@ class LocalAnswers:
         self._intents = await self._house.in_language(self.language)
         if (answer := await self._confirmed(text, speculative=speculative)) is not None:
             return answer
-        matches = self._intents.match_all(text)
-        if not matches or (self._others_may_help(conversation) and any(_is_declined(match) for match in matches)):
+        matches = self._followed(self._intents.match_all(text))
+        if not matches or (self._others_may_help(conversation) and any(self._is_declined(match) for match in matches)):
+            self._last = None
             return None
         if speculative and not all(self._only_tells(match) for match in matches):
             raise NotOnSpeculation
         logger.debug(f"{[match.intent for match in matches]} need no language model")
         answers = [await self._carry_out(match, conversation) for match in matches]
+        self._last = matches[-1] if matches[-1].tool in FOLLOWED else None
         known = [answer for answer in answers if answer is not None]
         return " ".join(known) if known else None
+
+    def _followed(self, matches: list[Match]) -> list[Match]:
+        """Ask again with other words what was asked last, where somebody says no more than those."""
+        if not any(match.intent == "AndThen" for match in matches):
+            return matches
+        last, words = self._last, matches[0]
+        if last is None or last.tool is None or len(matches) > 1 or not words.slots.keys() <= FOLLOWED[last.tool]:
+            return []
+        return [
+            replace(
+                last,
+                slots={**last.slots, **words.slots},
+                arguments={**last.arguments, **words.slots},
+                words={**last.words, **words.words},
+            )
+        ]
 
     async def _confirmed(self, text: str, *, speculative: bool) -> str | None:
         """Take a yes or no to what the assistant asked before an action that matters."""
@@ -97,6 +118,8 @@ class LocalAnswers:
         return self._intents.confirmed(outcome) if outcome is not None else None
 
     async def _carry_out(self, match: Match, conversation: LLMContext) -> str | None:
+        if match.tool is not None and match.tool not in self._effects:
+            return self._intents.say(Match(MISSING[match.tool]), None) if match.tool in MISSING else None
         if match.tool is not None:
             outcome = await self._executor.call(match.tool, match.arguments, self._context(), allowed=self._allowed)
             if outcome.status is Status.INVALID:
@@ -133,14 +156,13 @@ class LocalAnswers:
             tool.name not in self._effects for tool in offered.standard_tools
         )
 
+    def _is_declined(self, match: Match) -> bool:
+        return match.intent.startswith("No") or match.tool not in (None, *self._effects)
+
     def _only_tells(self, match: Match) -> bool:
         if match.tool is None:
             return match.intent not in (*VOLUME, "Continue")
-        return self._effects.get(match.tool) in (Effect.READ, Effect.PRIVATE)
-
-
-def _is_declined(match: Match) -> bool:
-    return match.intent.startswith("No")
+        return self._effects.get(match.tool, Effect.READ) in (Effect.READ, Effect.PRIVATE)
 
 
 def _last_words(messages: Sequence[LLMContextMessage]) -> str:

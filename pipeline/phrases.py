@@ -31,6 +31,7 @@ _TIME_OF_DAY = re.compile(r"(quarter to )?(?P<hour>\d{1,2})(?::(?P<minute>\d{2})
 _NAMES: Final = frozenset({"name", "place"})
 _TIME: Final = "at"
 """The slot whose words `time_of_day` is to understand."""
+_PLACE: Final = "place"
 _OPEN: Final = frozenset({"fact", "about"})
 """Slots for whatever somebody has to say, which may be a sentence."""
 
@@ -91,6 +92,9 @@ class Phrases:
             return " ".join(spoken)
         while slot in _NAMES and spoken and spoken[0].lower() in self._articles:
             spoken = spoken[1:]
+            if slot == _PLACE and spoken and spoken[0].islower():
+                # "In the Azores" is somewhere, "in the film" is not.
+                return None
         said = [word.strip(",.").lower() for word in spoken]
         wrong, most = (self._not_names, WORDS_OF_A_NAME) if slot in _NAMES else (self._not_free, FREE_WORDS)
         if not said or said[-1] in self._articles or wrong.intersection(said):

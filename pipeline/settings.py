@@ -33,6 +33,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from pipeline.addresses import checked_url
 from pipeline.store.settings import Embeddings, Stores
+from pipeline.tool_settings import Weather
 from pipeline.vllm_arguments import Engine
 
 FILE_NAME = "passfel.toml"
@@ -171,10 +172,23 @@ class Household(BaseModel):
     name: str | None = None
     location: str | None = None
     """Where the house stands, as one would say it: "Lisbon, Portugal"."""
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    longitude: float | None = Field(default=None, ge=-180, le=180)
+    """Where it stands exactly; without them `location` is looked up."""
+    units: Literal["metric", "imperial"] = "metric"
+    """How temperatures and speeds are told."""
+    contact: str | None = Field(default=None, pattern=r"^[^\s\x00]{3,200}$")
+    """A mail or web address that servers on the internet are told; some want one."""
     timezone: str | None = None
     """A name such as `Europe/Lisbon`; none is the system's."""
     persona: str | None = Field(default=None, max_length=4000)
     """Further instructions on how to answer."""
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("has one of latitude and longitude: set both, or neither")
+        return self
 
     @field_validator("timezone")
     @classmethod
@@ -227,6 +241,7 @@ class Settings(BaseSettings):
     stores: Stores = Stores()
     embeddings: Embeddings = Embeddings()
     household: Household = Household()
+    weather: Weather = Weather()
 
     @classmethod
     def settings_customise_sources(

@@ -1,19 +1,21 @@
 """The tools of the house: one set a process, with what they need from it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import tzinfo
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from pipeline.caller import Caller, Permission
 from pipeline.json_store import JsonStore
+from pipeline.providers import Providers, ToolSet
 from tools.calculator import Calculator
 from tools.clock import Clock
 from tools.executor import Executor
 from tools.lists import Lists
 from tools.memory import Memory, Notebook
 from tools.timers import Timer, Timers
-from tools.tool import Context, Effect, Tool
+from tools.tool import Context, Effect
 
 EFFECTS: Final = {
     Permission.CONVERSE: Effect.READ,
@@ -24,13 +26,6 @@ EFFECTS: Final = {
 """What each permission lets a caller's tools do."""
 
 
-class ToolSet(Protocol):
-    """Tools that belong together."""
-
-    def tools(self) -> Sequence[Tool]:
-        """What can be asked."""
-
-
 class Toolbox:
     """Makes the tools and the executor that runs them.
 
@@ -38,10 +33,16 @@ class Toolbox:
         folder: where timers and lists are kept.
         on_ring: told of each timer, alarm and reminder that is due.
         notebook: where what people want remembered is kept; None where there is no database.
+        providers: what asks others outside of the process.
     """
 
     def __init__(
-        self, folder: Path, *, on_ring: Callable[[Timer], Awaitable[None]], notebook: Notebook | None = None
+        self,
+        folder: Path,
+        *,
+        on_ring: Callable[[Timer], Awaitable[None]],
+        notebook: Notebook | None = None,
+        providers: Providers | None = None,
     ) -> None:
         self._timers = Timers(JsonStore(folder / "timers.json"), on_ring)
         memory = [] if notebook is None else [Memory(notebook)]
@@ -51,12 +52,17 @@ class Toolbox:
             Lists(JsonStore(folder / "lists.json")),
             Calculator(),
             *memory,
+            *(providers.sets if providers is not None else ()),
         )
+        self._providers = providers
         self.executor = Executor([tool for each in sets for tool in each.tools()])
 
     async def run(self) -> None:
-        """Ring what is due, until cancelled."""
-        await self._timers.run()
+        """Ring what is due, and keep what is known of the world fresh, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._timers.run(), name="timers")
+            if self._providers is not None:
+                tasks.create_task(self._providers.run(), name="providers")
 
     async def set_timers(self, zone: tzinfo) -> list[str]:
         """Tell what is set, in sentences; nothing where that cannot be read."""
@@ -68,6 +74,8 @@ class Toolbox:
     async def close(self) -> None:
         """Let tools that are at work finish."""
         await self.executor.close()
+        if self._providers is not None:
+            await self._providers.close()
 
 
 def allowed(caller: Caller) -> frozenset[Effect]:

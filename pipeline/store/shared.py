@@ -127,6 +127,15 @@ class Shared:
         value = json.dumps({"volume": volume})
         await self._asked(lambda: self._redis.set(_session(device), value, ex=SESSION_SECONDS))
 
+    async def cached(self, key: str) -> str | None:
+        """What a server outside answered to any process of the household."""
+        text: str | None = await self._asked(lambda: self._redis.get(f"passfel:cache:{key}"))
+        return text
+
+    async def cache(self, key: str, text: str, seconds: float) -> None:
+        """Keep what a server outside has answered for so long."""
+        await self._asked(lambda: self._redis.set(f"passfel:cache:{key}", text, ex=max(1, round(seconds))))
+
     async def _somebody_elsewhere(self) -> bool:
         keys = [key async for key in self._redis.scan_iter(_present("*"), count=100)]
         processes = await self._redis.mget(keys) if keys else []

@@ -102,6 +102,14 @@ TOOLS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
         ("What's two plus two?", {"expression": "2 + 2"}), ("How much is 3.5 times 4?", {"expression": "3.5 * 4"}), ("What's one hundred and five minus twenty-five?", {"expression": "105 - 25"}),
         ("What is half of 90?", {"expression": "0.5 * 90"}), ("2 to the power of 10", {"expression": "2 ^ 10"}), ("What's 3 x 4?", {"expression": "3 x 4"}),
     ],
+    "get_weather": [
+        ("What's the weather like?", {}), ("Will it rain tomorrow?", {"when": "tomorrow", "about": "rain"}), ("How's the weather today?", {"when": "today"}),
+        ("Do I need an umbrella?", {"about": "rain"}), ("Is it cold outside?", {"about": "temperature"}), ("What's the forecast for the weekend?", {"when": "weekend"}),
+        ("What's the weather in Paris?", {"place": "Paris"}), ("What's the weather tomorrow in New York?", {"place": "New York", "when": "tomorrow"}),
+        ("What will the weather be in Paris on Friday?", {"place": "Paris", "when": "friday"}), ("When does the sun set?", {"about": "sun"}),
+        ("Is it going to snow this weekend?", {"when": "weekend", "about": "snow"}), ("How windy is it?", {"about": "wind"}), ("How's the weather in the Algarve?", {"place": "Algarve"}),
+    ],
+    "weather_alerts": [("Are there any weather warnings?", {})],
     "convert_units": [
         ("How many kilometers are ten miles?", {"value": 10.0, "from_unit": "mile", "to_unit": "kilometer"}),
         ("How many feet are in a mile?", {"value": 1.0, "from_unit": "mile", "to_unit": "foot"}),
@@ -121,7 +129,6 @@ CONVERSATION = {
         "Turn off the lights in the living room", "Dim the bedroom lights", "Close the blinds", "Lock the front door", "Is the front door locked?", "Start the vacuum",
         "Set the bedroom light to 40 percent", "Open the garage door, please", "Turn the heating up", "Can you turn the fan off?",
     ],
-    "NoWeather": ["What's the weather like?", "Will it rain tomorrow?", "How's the weather today?", "Do I need an umbrella?", "Is it cold outside?", "What's the forecast for tomorrow?", "What's the weather in Paris?"],
     "NoMusic": ["Play some music.", "Next song", "Pause the music", "Play some jazz", "Skip this song"],
     "NoPause": ["Pause the timer.", "Resume the pasta timer"],
     "WhoAreYou": ["Who are you?", "What's your name?"],

@@ -12,6 +12,7 @@ LANGUAGES = {language: LocalIntents(language) for language in ("de", "fr", "es",
 TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
     "de": [
         ("Wie spät ist es?", "get_time", {}), ("Wie viel Uhr ist es?", "get_time", {}), ("Kannst du mir bitte sagen, wie spät es ist?", "get_time", {}),
+        ("Wie wird das Wetter morgen?", "get_weather", {"when": "tomorrow"}), ("Regnet es?", "get_weather", {"about": "rain"}), ("Wie ist das Wetter in Berlin?", "get_weather", {"place": "Berlin"}),
         ("Welcher Tag ist heute?", "get_date", {"day": "today"}), ("Welcher Tag ist morgen?", "get_date", {"day": "tomorrow"}), ("Der Wievielte ist heute?", "get_date", {"day": "today"}),
         ("Stelle einen Timer auf 10 Minuten.", "set_timer", {"minutes": 10}), ("Stell bitte einen Timer auf zehn Minuten", "set_timer", {"minutes": 10}),
         ("Kannst du einen Timer auf 5 Minuten stellen?", "set_timer", {"minutes": 5}), ("Weck mich in zwanzig Minuten", "set_timer", {"minutes": 20}),
@@ -29,6 +30,7 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
     ],
     "fr": [
         ("Quelle heure est-il ?", "get_time", {}), ("Il est quelle heure ?", "get_time", {}), ("Tu peux me dire l'heure, s'il te plaît ?", "get_time", {}),
+        ("Quel temps fait-il ?", "get_weather", {}), ("Est-ce qu'il va pleuvoir demain ?", "get_weather", {"when": "tomorrow", "about": "rain"}),
         ("Quel jour sommes-nous ?", "get_date", {"day": "today"}), ("On est quel jour aujourd'hui ?", "get_date", {"day": "today"}), ("Quel jour est-ce demain ?", "get_date", {"day": "tomorrow"}),
         ("Mets un minuteur de 10 minutes", "set_timer", {"minutes": 10}), ("Lance un minuteur de dix minutes, s'il te plaît.", "set_timer", {"minutes": 10}),
         ("Minuteur 5 minutes", "set_timer", {"minutes": 5}), ("Mets un minuteur pâtes de 8 minutes", "set_timer", {"name": "pâtes", "minutes": 8}),
@@ -42,6 +44,7 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
     ],
     "es": [
         ("¿Qué hora es?", "get_time", {}), ("Dime la hora, por favor.", "get_time", {}), ("¿Me puedes decir la hora?", "get_time", {}),
+        ("¿Qué tiempo hace?", "get_weather", {}), ("¿Va a llover mañana?", "get_weather", {"when": "tomorrow", "about": "rain"}),
         ("¿Qué día es hoy?", "get_date", {"day": "today"}), ("¿A qué fecha estamos?", "get_date", {"day": "today"}), ("¿Qué día es mañana?", "get_date", {"day": "tomorrow"}),
         ("Pon un temporizador de 10 minutos", "set_timer", {"minutes": 10}), ("Pon un temporizador de diez minutos, por favor.", "set_timer", {"minutes": 10}),
         ("Temporizador de 5 minutos", "set_timer", {"minutes": 5}), ("Avísame en veinte minutos", "set_timer", {"minutes": 20}),
@@ -58,17 +61,17 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
 CONVERSATION = {
     "de": {
         "Repeat": ["Wie bitte?", "Wiederhole das bitte.", "Noch einmal."], "StopTalking": ["Stopp!", "Sei still.", "Vergiss es."], "Louder": ["Lauter bitte.", "Sprich etwas lauter"],
-        "Quieter": ["Leiser.", "Du bist zu laut."], "SetVolume": ["Stell die Lautstärke auf 30 Prozent."], "NoWeather": ["Wie wird das Wetter morgen?", "Regnet es?"], "NoMusic": ["Spiel Musik.", "Nächstes Lied"],
+        "Quieter": ["Leiser.", "Du bist zu laut."], "SetVolume": ["Stell die Lautstärke auf 30 Prozent."], "NoMusic": ["Spiel Musik.", "Nächstes Lied"],
         "NoHome": ["Mach das Licht an.", "Schalte das Licht im Wohnzimmer aus", "Stell die Heizung auf 21 Grad", "Licht aus!", "Öffne die Haustür", "Kannst du bitte das Licht in der Küche anmachen?"],
     },
     "fr": {
         "Repeat": ["Répète, s'il te plaît.", "Pardon ?"], "StopTalking": ["Stop !", "Tais-toi.", "Laisse tomber."], "Louder": ["Plus fort.", "Monte le son"], "Quieter": ["Moins fort, s'il te plaît", "Baisse le volume"],
-        "SetVolume": ["Mets le volume à 30 %"], "NoWeather": ["Quel temps fait-il ?", "Est-ce qu'il pleut ?"], "NoMusic": ["Mets de la musique"],
+        "SetVolume": ["Mets le volume à 30 %"], "NoMusic": ["Mets de la musique"],
         "NoHome": ["Allume la lumière.", "Éteins la lumière dans la cuisine", "Mets le chauffage à 20 degrés", "Ferme les volets"],
     },
     "es": {
         "Repeat": ["Repite, por favor.", "¿Qué has dicho?"], "StopTalking": ["¡Para!", "Cállate.", "Olvídalo."], "Louder": ["Más alto.", "Sube el volumen"], "Quieter": ["Más bajo, por favor", "Baja el volumen"],
-        "SetVolume": ["Pon el volumen al 30 por ciento"], "NoWeather": ["¿Qué tiempo hace?", "¿Va a llover mañana?"], "NoMusic": ["Pon música"],
+        "SetVolume": ["Pon el volumen al 30 por ciento"], "NoMusic": ["Pon música"],
         "NoHome": ["Enciende la luz.", "Apaga las luces del salón", "Pon la calefacción a 20 grados", "Cierra las persianas"],
     },
 }  # fmt: skip

@@ -1,4 +1,6 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
@@ -11,6 +13,7 @@ from pipeline.local_answers import QUIETEST, LocalAnswers, NotOnSpeculation
 from pipeline.toolbox import Toolbox, tool_context
 from tests.tools.calling import HERE
 from tools.timers import Timer
+from tools.tool import Context, Effect, Result, tool
 
 HOUSEHOLD = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL})
 INTENTS = LocalIntents("en")
@@ -24,14 +27,19 @@ class Talk:
     """One caller's conversation with the house, turn after turn."""
 
     def __init__(
-        self, folder: Path, *, permissions: frozenset[Permission] = HOUSEHOLD, voice: Voice | None = None
+        self,
+        folder: Path,
+        *,
+        permissions: frozenset[Permission] = HOUSEHOLD,
+        voice: Voice | None = None,
+        providers: Any = None,
     ) -> None:
         async def ring(_: Timer) -> None: ...
 
         caller = Caller("test", "kitchen", permissions=permissions)
         self._turn = 0
         self.context = LLMContext()
-        self.toolbox = Toolbox(folder, on_ring=ring)
+        self.toolbox = Toolbox(folder, on_ring=ring, providers=providers)
         self.answers = LocalAnswers(
             INTENTS,
             self.toolbox.executor,
@@ -199,3 +207,30 @@ async def test_a_conversation_from_another_device_goes_on_here(tmp_path: Path) -
     ]
     # What is there already does not come twice.
     assert await talk.say("Where were we?") == "I don't know of a conversation with you at another device."
+
+
+class Skies:
+    """Tells what it was asked."""
+
+    def tools(self):
+        return [tool(self.get_weather, effect=Effect.READ)]
+
+    async def get_weather(
+        self, context: Context, place: str | None = None, when: str | None = None, about: str | None = None
+    ) -> Result:
+        """Tell the weather."""
+        return Result(f"{about or 'weather'} {when or 'now'} {place or 'here'}")
+
+
+async def test_who_asks_on_needs_to_say_only_what_is_different(tmp_path: Path) -> None:
+    talk = Talk(tmp_path, providers=SimpleNamespace(sets=[Skies()]))
+    assert await talk.say("And on Sunday?") is None
+    assert await talk.say("Will it rain tomorrow in Paris?", speculative=True) == "rain tomorrow Paris"
+    assert await talk.say("And on Sunday?") == "rain sunday Paris"
+    assert await talk.say("How about in London?") == "rain sunday London"
+    assert await talk.say("Set a timer for ten minutes.") == "10 minutes, starting now."
+    assert await talk.say("And on Monday?") is None
+
+
+async def test_where_the_house_has_no_such_tool_it_says_so(talk: Talk) -> None:
+    assert await talk.say("What's the weather like?") == "I can't check the weather here."

@@ -1,0 +1,109 @@
+"""The tools that ask others outside of the process, as the settings have them, and what these share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from loguru import logger
+
+from pipeline.settings import Settings
+from pipeline.store.cache import SharedCache
+from pipeline.store.database import StoreDown
+from pipeline.store.readings import Reading, Readings
+from pipeline.store.shared import Shared
+from tools.nws import NationalWeather
+from tools.open_meteo import OpenMeteo
+from tools.places import Places
+from tools.service import Cache, MemoryCache, Service
+from tools.tool import Tool
+from tools.weather import Measured, Weather
+from tools.web import Web
+
+
+class ToolSet(Protocol):
+    """Tools that belong together."""
+
+    def tools(self) -> Sequence[Tool]:
+        """What can be asked."""
+
+
+class Providers:
+    """Makes the sets of tools.
+
+    Args:
+        readings: where measurements go; None keeps none.
+        shared: what processes share; None where they share nothing.
+        announce: says something to whoever can hear it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        readings: Readings | None = None,
+        shared: Shared | None = None,
+        announce: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._readings = readings
+        self._announce = announce
+        self._cache: Cache = MemoryCache() if shared is None else SharedCache(shared)
+        self._web = Web(_own_addresses(settings), contact=settings.household.contact or "self-hosted")
+        self._work: list[Callable[[], Coroutine[None, None, None]]] = []
+        self.sets: list[ToolSet] = []
+        if settings.weather.enabled:
+            self._add_weather()
+
+    async def run(self) -> None:
+        """Keep fresh what tools know, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for work in self._work:
+                tasks.create_task(work())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._web.close()
+
+    def _service(self, name: str, url: str, *, requests: float, seconds: float = 60.0) -> Service:
+        return Service(name, url, self._web, cache=self._cache, requests=requests, seconds=seconds)
+
+    def _add_weather(self) -> None:
+        weather, household = self._settings.weather, self._settings.household
+        point = None
+        if household.latitude is not None and household.longitude is not None:
+            point = household.latitude, household.longitude
+        # The names are what a person hears where they do not answer.
+        places = Places(
+            self._service("the service that knows places", weather.places_url, requests=60),
+            home=household.location,
+            point=point,
+        )
+        forecasts = OpenMeteo(self._service("the weather service", weather.forecast_url, requests=60))
+        states = NationalWeather(self._service("the National Weather Service", weather.states_url, requests=60))
+        tools = Weather(
+            places,
+            forecasts,
+            states,
+            units=household.units,
+            on_measured=self._measured if self._readings is not None else None,
+            on_alert=self._announce,
+        )
+        self.sets.append(tools)
+        if household.location or point:
+            self._work.append(tools.run)
+
+    async def _measured(self, measured: Sequence[Measured]) -> None:
+        assert self._readings is not None
+        now = datetime.now(UTC)
+        try:
+            await self._readings.note([Reading(each.name, each.value, now, each.unit, None) for each in measured])
+        except StoreDown as error:
+            logger.debug(f"the weather here is not kept this time: {error}")
+
+
+def _own_addresses(settings: Settings) -> list[str]:
+    """Addresses that somebody of the household has set, which may be inside the house."""
+    weather = settings.weather
+    found = [(getattr(weather, name), field.default) for name, field in type(weather).model_fields.items()]
+    return [url for url, default in found if isinstance(url, str) and url != default]
