@@ -122,7 +122,7 @@ class Assistant:
             whisper, smart_turn, detector, piper = voice.result()
             self._stores = stores.result()
             self._shared = shared.result()
-            toolbox = self._toolbox()
+            toolbox = self._toolbox(intents.result())
             engines = Engines(
                 whisper,
                 smart_turn,
@@ -371,7 +371,7 @@ class Assistant:
         self._stack.callback(completions.close)
         return completions
 
-    def _toolbox(self) -> Toolbox:
+    def _toolbox(self, intents: LocalIntents) -> Toolbox:
         notebook = self._stores.notebook() if self._stores is not None else None
         toolbox = Toolbox(
             self.settings.data_dir / "household",
@@ -382,6 +382,7 @@ class Assistant:
                 readings=self._stores.readings if self._stores is not None else None,
                 shared=self._shared,
                 announce=self._announcements.say,
+                furnish=intents.furnish,
             ),
         )
         self._stack.push_async_callback(toolbox.close)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pipeline import intent_home
 from pipeline.phrases import Phrases
 from tools.clock import zone_of
 from tools.tool import Failed
@@ -65,8 +66,21 @@ class Call:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-def calls(intent: str, slots: Mapping[str, Any], phrases: Phrases) -> list[Call]:
-    """What an intent comes to; several calls for several items, and none where its slots make no sense."""
+def calls(intent: str, slots: Mapping[str, Any], phrases: Phrases, *, home: bool) -> list[Call]:
+    """What an intent comes to; several calls for several items, and none where its slots make no sense.
+
+    Args:
+        home: whether there is a house to command.
+    """
+    if home and intent in intent_home.INTENTS:
+        tool, arguments = intent_home.home_call(intent, slots)
+        names = phrases.items(arguments["name"]) if "name" in arguments else []
+        return [Call(intent, tool, arguments | {"name": name}) for name in names] or [Call(intent, tool, arguments)]
+    # What a house without this thing could not do, the model may know more about.
+    if home and (intent == "NoHome" or DECLINED.get(intent) == "NoHome"):
+        return []
+    if not home and intent in intent_home.OWN:
+        return []
     if "place" in slots and TOOLS.get(intent) in _ZONES and not _exists(slots["place"]):
         return []
     if intent in DECLINED:

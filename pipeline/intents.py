@@ -7,16 +7,17 @@ whatever says more than a command is for the language model.
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, Final
 
-from hassil import Intents, SlotList, TextSlotList, recognize_all
+from hassil import Intents, SlotList, TextSlotList, TextSlotValue, recognize_all
 from hassil.models import MatchEntity
 from hassil.recognize import RecognizeResult
 from home_assistant_intents import get_intents
 
+from pipeline import intent_home
 from pipeline.intent_replies import Replies
 from pipeline.intent_tools import CONVERSATION, DECLINED, RELATIVE_VOLUME, TOOLS, Call, calls
 from pipeline.phrases import Phrases, read_sentences
@@ -63,6 +64,7 @@ class LocalIntents:
     def __init__(self, language: str = "en") -> None:
         self.language = "en" if language == "auto" else language
         self._others: dict[str, LocalIntents] = {}
+        self._house: tuple[Sequence[tuple[str, str]], Sequence[str]] | None = None
         self._loading = asyncio.Lock()
         own, theirs = read_sentences(self.language), get_intents(_THEIR_CODES.get(self.language, self.language))
         self._phrases = Phrases(self.language, own)
@@ -103,13 +105,35 @@ class LocalIntents:
             return self._replies.say(intent, "default", slots, words, None) or outcome.say
         return self._replies.say(intent, "default", slots, words, outcome) or outcome.say
 
+    def furnish(self, things: Sequence[tuple[str, str]], rooms: Sequence[str]) -> None:
+        """Learn the names of the house.
+
+        Args:
+            things: names of what can be commanded, with their domains in Home Assistant.
+            rooms: names of rooms.
+        """
+        self._house = list(things), list(rooms)
+        self._lists["name"] = TextSlotList(
+            "name",
+            [
+                TextSlotValue.from_tuple((name, name, {"domain": domain}), allow_template=False)
+                for name, domain in things
+            ],
+        )
+        self._lists["area"] = TextSlotList.from_strings(rooms, name="area", allow_template=False)
+        for other in self._others.values():
+            other.furnish(things, rooms)
+
     async def in_language(self, language: str) -> "LocalIntents":
         """The commands of another language, loaded when they are first wanted."""
         if language == self.language:
             return self
         async with self._loading:
             if language not in self._others:
-                self._others[language] = await asyncio.to_thread(LocalIntents, language)
+                other = await asyncio.to_thread(LocalIntents, language)
+                if self._house:
+                    other.furnish(*self._house)
+                self._others[language] = other
         return self._others[language]
 
     def _joined(self, text: str, most: int) -> list[Match]:
@@ -156,7 +180,7 @@ class LocalIntents:
         response = reading.response or "default"
         return [
             Match(call.intent, {**slots, **call.arguments}, call.tool, call.arguments, words | _texts(call), response)
-            for call in calls(reading.intent.name, slots, self._phrases)
+            for call in calls(reading.intent.name, slots, self._phrases, home=bool(self._house))
         ]
 
 
@@ -184,7 +208,7 @@ def _usable(theirs: Mapping[str, Any], *, declining: bool) -> dict[str, Any]:
         theirs: as the package holds them.
         declining: whether there are sentences that say what cannot be done yet.
     """
-    used = {*TOOLS, *CONVERSATION, RELATIVE_VOLUME, *(DECLINED if declining else ())}
+    used = {*TOOLS, *CONVERSATION, RELATIVE_VOLUME, *intent_home.INTENTS, *(DECLINED if declining else ())}
     intents = {
         name: {"data": [_with_words(data) for data in intent["data"] if _is_ours(name, data)]}
         for name, intent in theirs["intents"].items()

@@ -22,6 +22,8 @@ FREE_WORDS: Final = 8
 """Words in what somebody may say freely, such as an item of a list."""
 WORDS_OF_A_NAME: Final = 3
 """Words in the name of a timer or a place."""
+WORDS_OF_A_THING: Final = 7
+"""Words that name something in the house, with its room."""
 _YES: Final = ("yes", "ok", "okay")
 _NO: Final = ("no", "stop")
 """What is understood in languages without a file of their own."""
@@ -32,6 +34,8 @@ _NAMES: Final = frozenset({"name", "place"})
 _TIME: Final = "at"
 """The slot whose words `time_of_day` is to understand."""
 _PLACE: Final = "place"
+_THING: Final = "thing"
+"""Something in the house, which Home Assistant may call anything."""
 _OPEN: Final = frozenset({"fact", "about"})
 """Slots for whatever somebody has to say, which may be a sentence."""
 
@@ -55,6 +59,7 @@ class Phrases:
         self._articles = frozenset(data.get("articles", ()))
         self._not_free = frozenset(data.get("not_free", ()))
         self._not_names = self._not_free.union(data.get("not_names", ()))
+        self._not_things = self._not_free.union(data.get("not_things", ()))
         self._yes, self._no = (_spoken(data.get(answer, words)) for answer, words in (("yes", _YES), ("no", _NO)))
         self._times: Rewrites = compiled(data.get("times", ()))
         self._numbers = NumberWords(language, data.get("number_variants", ())) if data else None
@@ -97,6 +102,11 @@ class Phrases:
                 return None
         said = [word.strip(",.").lower() for word in spoken]
         wrong, most = (self._not_names, WORDS_OF_A_NAME) if slot in _NAMES else (self._not_free, FREE_WORDS)
+        if slot == _THING:
+            wrong, most = self._not_things, WORDS_OF_A_THING
+            if any(not self._articles.intersection(item.split()[:1]) for item in self.items(" ".join(spoken))[1:]):
+                # "Turn on the fan and close the window" are two commands, not two things.
+                return None
         if not said or said[-1] in self._articles or wrong.intersection(said):
             return None
         return " ".join(spoken) if len(spoken) <= most or "," in words else None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from loguru import logger
 
@@ -12,13 +12,24 @@ from pipeline.store.cache import SharedCache
 from pipeline.store.database import StoreDown
 from pipeline.store.readings import Reading, Readings
 from pipeline.store.shared import Shared
+from tools.home.connection import Connection
+from tools.home.home import Home
+from tools.home.house import House
+from tools.home.sensors import Sensors
+from tools.measured import Measured
 from tools.nws import NationalWeather
 from tools.open_meteo import OpenMeteo
 from tools.places import Places
 from tools.service import Cache, MemoryCache, Service
 from tools.tool import Tool
-from tools.weather import Measured, Weather
+from tools.weather import Weather
 from tools.web import Web
+
+Furnish = Callable[[Sequence[tuple[str, str]], Sequence[str]], None]
+COMMANDED: Final = frozenset(
+    {"light", "switch", "fan", "cover", "lock", "climate", "media_player", "vacuum", "scene", "script", "humidifier"}
+)
+"""Domains of Home Assistant with names that commands are matched with."""
 
 
 class ToolSet(Protocol):
@@ -35,6 +46,7 @@ class Providers:
         readings: where measurements go; None keeps none.
         shared: what processes share; None where they share nothing.
         announce: says something to whoever can hear it.
+        furnish: told of the names of things in the house, with their domains, and of its rooms.
     """
 
     def __init__(
@@ -44,16 +56,20 @@ class Providers:
         readings: Readings | None = None,
         shared: Shared | None = None,
         announce: Callable[[str], Awaitable[None]] | None = None,
+        furnish: Furnish = lambda _things, _rooms: None,
     ) -> None:
         self._settings = settings
         self._readings = readings
         self._announce = announce
+        self._furnish = furnish
         self._cache: Cache = MemoryCache() if shared is None else SharedCache(shared)
         self._web = Web(_own_addresses(settings), contact=settings.household.contact or "self-hosted")
         self._work: list[Callable[[], Coroutine[None, None, None]]] = []
         self.sets: list[ToolSet] = []
         if settings.weather.enabled:
             self._add_weather()
+        if settings.home.url is not None and settings.home.token is not None:
+            self._add_home(settings.home.url, settings.home.token.get_secret_value())
 
     async def run(self) -> None:
         """Keep fresh what tools know, until cancelled."""
@@ -93,13 +109,35 @@ class Providers:
         if household.location or point:
             self._work.append(tools.run)
 
+    def _add_home(self, url: str, token: str) -> None:
+        house = House()
+        sensors = Sensors(house, self._measured) if self._readings is not None else None
+        named: set[str] = set()
+
+        def changed(things: list[str]) -> None:
+            if sensors is not None:
+                sensors.changed(things)
+            # Rooms and names change seldom, and states several times a second.
+            if things and named.issuperset(things):
+                return
+            named.update(things)
+            found = [thing for thing in house.things if thing.kind in COMMANDED]
+            names = [(name, thing.kind) for thing in found for name in (thing.name, *thing.aliases)]
+            self._furnish(names, house.rooms)
+
+        connection = Connection(url, token, house, on_change=changed, exposed_only=self._settings.home.exposed_only)
+        self.sets.append(Home(house, connection))
+        self._work.append(connection.run)
+        if sensors is not None:
+            self._work.append(sensors.run)
+
     async def _measured(self, measured: Sequence[Measured]) -> None:
         assert self._readings is not None
         now = datetime.now(UTC)
         try:
-            await self._readings.note([Reading(each.name, each.value, now, each.unit, None) for each in measured])
+            await self._readings.note([Reading(each.name, each.value, now, each.unit, each.room) for each in measured])
         except StoreDown as error:
-            logger.debug(f"the weather here is not kept this time: {error}")
+            logger.debug(f"what was measured is not kept this time: {error}")
 
 
 def _own_addresses(settings: Settings) -> list[str]:

@@ -33,7 +33,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from pipeline.addresses import checked_url
 from pipeline.store.settings import Embeddings, Stores
-from pipeline.tool_settings import Weather
+from pipeline.tool_settings import Home, Weather
 from pipeline.vllm_arguments import Engine
 
 FILE_NAME = "passfel.toml"
@@ -242,6 +242,7 @@ class Settings(BaseSettings):
     embeddings: Embeddings = Embeddings()
     household: Household = Household()
     weather: Weather = Weather()
+    home: Home = Home()
 
     @classmethod
     def settings_customise_sources(

@@ -1,8 +1,8 @@
 """Settings of the tools that ask somebody outside of the process."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, field_validator, model_validator
 
 from pipeline.addresses import checked_url
 
@@ -21,3 +21,24 @@ class Weather(BaseModel):
     forecast_url: Url = "https://api.open-meteo.com"
     places_url: Url = "https://geocoding-api.open-meteo.com"
     states_url: Url = "https://api.weather.gov"
+
+
+class Home(BaseModel):
+    """Home Assistant, which controls the house."""
+
+    model_config = _FROZEN
+
+    url: str | None = None
+    """Its address, such as http://homeassistant.local:8123."""
+    token: SecretStr | None = None
+    """A long-lived access token."""
+    exposed_only: bool = False
+    """Whether what is not exposed to Home Assistant's own assistant is left out here too."""
+
+    _http_url = field_validator("url")(checked_url)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.url is None) != (self.token is None):
+            raise ValueError("needs both url and token: run passfel connect homeassistant")
+        return self

@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from loguru import logger
@@ -107,7 +106,7 @@ class Executor:
         if tool.effect not in allowed:
             refusal = Outcome(key, name, checked, Status.REFUSED, "Sorry, that is not allowed from here.")
             return _noted(context, refusal)
-        question = self._question(tool, context)
+        question = self._question(tool, context, checked)
         if question is not None and key not in self._running:
             return await self._recorded(key, name) or self._ask(question, checked, context, key, name)
         return await self._run(tool, checked, context, key)
@@ -148,14 +147,15 @@ class Executor:
                 each.task.cancel()
         await asyncio.wait([each.task for each in running])
 
-    def _question(self, tool: Tool, context: Context) -> Callable[[Mapping[str, Any]], str] | None:
-        if tool.question is None and tool.effect in _ACTING and self._quoting.get(context.conversation) == context.turn:
-            return partial(_suspicion, tool)
-        return tool.question
+    def _question(self, tool: Tool, context: Context, arguments: Mapping[str, Any]) -> str | None:
+        question = tool.question(arguments) if tool.question is not None else None
+        if question is None and tool.effect in _ACTING and self._quoting.get(context.conversation) == context.turn:
+            return _suspicion(tool, arguments)
+        return question
 
     def _ask(
         self,
-        question: Callable[[Mapping[str, Any]], str],
+        question: str,
         arguments: Mapping[str, Any],
         context: Context,
         key: str,
@@ -163,7 +163,7 @@ class Executor:
     ) -> Outcome:
         now = self._clock()
         self._pending = {talk: each for talk, each in self._pending.items() if now - each.asked <= CONFIRM_WITHIN}
-        outcome = Outcome(key, name, arguments, Status.UNCONFIRMED, question(arguments))
+        outcome = Outcome(key, name, arguments, Status.UNCONFIRMED, question)
         self._pending[context.conversation] = _Pending(outcome, now)
         return _noted(context, outcome)
 

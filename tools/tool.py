@@ -59,6 +59,9 @@ class Result:
     """The same for programs, ready for JSON, and for what is asked about it next."""
 
 
+Question = Callable[[Mapping[str, Any]], str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A function with what has to be known to call it."""
@@ -70,8 +73,8 @@ class Tool:
     run: Callable[..., Awaitable[Result]] = field(repr=False)
     effect: Effect
     seconds: float = TIME_LIMIT
-    question: Callable[[Mapping[str, Any]], str] | None = None
-    """What is asked before a SECURE call is made."""
+    question: Question | None = None
+    """What is asked before the call is made; it returns None where these arguments need no asking."""
     quotes: bool = False
     """Its result holds words that somebody outside the house wrote: a page, a mail, an invitation."""
 
@@ -91,7 +94,7 @@ def tool(
     *,
     effect: Effect,
     seconds: float = TIME_LIMIT,
-    question: Callable[[Mapping[str, Any]], str] | None = None,
+    question: Question | None = None,
     quotes: bool = False,
 ) -> Tool:
     """Make a tool of an async function or method.

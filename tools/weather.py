@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Protocol
 
@@ -12,6 +12,7 @@ from loguru import logger
 from tools.clock import spoken_time
 from tools.days import Span, span
 from tools.forecast import About, Forecast, Now, Teller, Units
+from tools.measured import Keep, Measured
 from tools.nws import Alert, NationalWeather
 from tools.places import Place, Places
 from tools.service import Known, NotThere, Unwell, spoken_age
@@ -33,15 +34,6 @@ class Source(Protocol):
         """What the weather will be at a place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A measurement of the weather outside."""
-
-    name: str
-    value: float
-    unit: str
-
-
 class Weather:
     """Answers questions about the weather.
 
@@ -60,7 +52,7 @@ class Weather:
         states: NationalWeather | None,
         *,
         units: Units = "metric",
-        on_measured: Callable[[Sequence[Measured]], Awaitable[None]] | None = None,
+        on_measured: Keep | None = None,
         on_alert: Callable[[str], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -10,11 +10,12 @@ import pytest_asyncio
 
 from tests.tools.calling import Caller
 from tests.tools.provider import Provider, provider, response, status
+from tools.measured import Measured
 from tools.nws import NationalWeather
 from tools.open_meteo import OpenMeteo
 from tools.outcomes import Status
 from tools.places import Places
-from tools.weather import Measured, Weather
+from tools.weather import Weather
 
 KEPT = response("open_meteo_forecast")
 DAILY, CURRENT = KEPT["body"]["daily"], KEPT["body"]["current"]

@@ -1,0 +1,1 @@
+"""What the assistant does in the house, by way of Home Assistant."""

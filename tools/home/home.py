@@ -1,0 +1,357 @@
+"""What people have the house do, and what they ask about it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from tools.home.connection import Connection
+from tools.home.house import House, Thing
+from tools.home.names import Meant, meant
+from tools.home.states import Summary, agreeing, opens_a_way_in, spoken_state
+from tools.timers import begun
+from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
+
+SETTLE_SECONDS: Final = 1.0
+"""How long a thing may take until it is as it was told to be."""
+MOST_NAMED: Final = 4
+"""Things that are named where somebody has to choose."""
+
+_SWITCHED: Final = (
+    "light", "switch", "fan", "media_player", "climate", "humidifier", "input_boolean", "scene", "script",
+    "automation", "vacuum", "siren", "water_heater", "remote",
+)  # fmt: skip
+_ON: Final = {"scene": "scene.turn_on", "script": "script.turn_on", "vacuum": "vacuum.start"}
+_OFF: Final = {"vacuum": "vacuum.return_to_base"}
+_MEDIA: Final = {
+    "play": "media_play", "pause": "media_pause", "stop": "media_stop", "next": "media_next_track",
+    "previous": "media_previous_track", "louder": "volume_up", "quieter": "volume_down",
+}  # fmt: skip
+Media = Literal["play", "pause", "stop", "next", "previous", "louder", "quieter"]
+_COLOURS: Final = (
+    "red", "green", "blue", "yellow", "orange", "purple", "pink", "white", "cyan", "magenta", "violet", "turquoise",
+    "gold", "lime", "teal", "navy", "brown", "indigo",
+)  # fmt: skip
+_WARMTHS: Final = {"warm white": 2700, "warm": 2700, "cool white": 5000, "cold white": 6000, "daylight": 6000}
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What some things are told."""
+
+    service: str
+    done: str
+    """What is said when it is done, after the name: "is on"."""
+    data: Mapping[str, Any]
+    state: str | None = None
+    """How they are then."""
+
+
+class Home:
+    """Controls a house by way of Home Assistant."""
+
+    def __init__(self, house: House, connection: Connection) -> None:
+        self._house = house
+        self._connection = connection
+
+    def tools(self) -> Sequence[Tool]:
+        """What can be asked."""
+        control = Effect.CONTROL
+        return [
+            tool(self.turn_on, effect=control),
+            tool(self.turn_off, effect=control),
+            tool(self.set_light, effect=control),
+            tool(self.set_temperature, effect=control),
+            tool(self.open_cover, effect=control, question=self._ask_to_open),
+            tool(self.close_cover, effect=control),
+            tool(self.lock_door, effect=control),
+            tool(self.unlock_door, effect=Effect.SECURE, question=_ask_to_unlock),
+            tool(self.control_media, effect=control),
+            tool(self.home_status, effect=Effect.READ),
+        ]
+
+    async def turn_on(self, context: Context, name: str, room: str | None = None) -> Result:
+        """Turn on a lamp, a switch, a fan, a player or heating, or start a scene, a script or a vacuum cleaner.
+
+        Args:
+            name: what, as people call it, such as bed light or all lights.
+            room: where it is.
+        """
+        things, called = self._meant(context, name, room, _SWITCHED)
+        return await self._each(things, called, lambda thing: _Order(
+            _ON.get(thing.kind, f"{thing.kind}.turn_on"),
+            "is on" if thing.kind not in _ON else "has started",
+            {},
+            None if thing.kind in _ON or thing.kind in ("climate", "media_player") else "on",
+        ))  # fmt: skip
+
+    async def turn_off(self, context: Context, name: str, room: str | None = None) -> Result:
+        """Turn off a lamp, a switch, a fan, a player or heating, or send a vacuum cleaner home.
+
+        Args:
+            name: what, as people call it, such as bed light or all lights.
+            room: where it is.
+        """
+        things, called = self._meant(context, name, room, tuple(kind for kind in _SWITCHED if kind != "scene"))
+        return await self._each(things, called, lambda thing: _Order(
+            _OFF.get(thing.kind, f"{thing.kind}.turn_off"),
+            "is off" if thing.kind not in _OFF else "goes home",
+            {},
+            None if thing.kind in _OFF else "off",
+        ))  # fmt: skip
+
+    async def set_light(
+        self,
+        context: Context,
+        name: str = "light",
+        room: str | None = None,
+        brightness: int | None = None,
+        color: str | None = None,
+    ) -> Result:
+        """Set how bright a lamp is, and its color.
+
+        Args:
+            name: which, as people call it.
+            room: where it is.
+            brightness: in percent; 0 turns it off.
+            color: such as red, or warm white.
+        """
+        if brightness is None and color is None:
+            raise TryAgain("How is the light to be? Give a brightness or a color.")
+        if brightness is not None and not 0 <= brightness <= 100:
+            raise TryAgain("The brightness is a percentage from 0 to 100.")
+        if brightness == 0:
+            return await self.turn_off(context, name, room)
+        data: dict[str, Any] = {} if brightness is None else {"brightness_pct": brightness}
+        said = [] if brightness is None else [f"at {brightness} percent"]
+        if color is not None:
+            wanted = color.strip().lower()
+            if wanted in _WARMTHS:
+                data["kelvin"] = _WARMTHS[wanted]
+            elif wanted in _COLOURS:
+                data["color_name"] = wanted
+            else:
+                raise TryAgain(f"{color!r} is no color that lamps have. There are: {', '.join(_COLOURS)}.")
+            said.append(wanted)
+        things, called = self._meant(context, name, room, ("light",))
+        if brightness is not None and any("brightness" not in _modes(thing) for thing in things):
+            raise Failed(f"{begun(things[0].spoken)} can't be dimmed.")
+        if "color_name" in data and any(not _colourful(thing) for thing in things):
+            raise Failed(f"{begun(things[0].spoken)} has no colors.")
+        order = _Order("light.turn_on", f"is {' and '.join(said)}", data, "on")
+        return await self._each(things, called, lambda _: order)
+
+    async def set_temperature(
+        self, context: Context, degrees: float, name: str = "thermostat", room: str | None = None
+    ) -> Result:
+        """Set the temperature that the heating or cooling is to reach.
+
+        Args:
+            degrees: as the household counts them.
+            name: which thermostat, where there are several.
+            room: where it is.
+        """
+        things, called = self._meant(context, name, room, ("climate",))
+        for thing in things:
+            low, high = float(thing.attributes.get("min_temp", 7)), float(thing.attributes.get("max_temp", 95))
+            if not low <= degrees <= high:
+                raise Failed(f"{begun(thing.spoken)} goes from {low:g} to {high:g} degrees.")
+        order = _Order("climate.set_temperature", f"is set to {degrees:g} degrees", {"temperature": degrees})
+        return await self._each(things, called, lambda _: order)
+
+    async def open_cover(
+        self, context: Context, name: str, room: str | None = None, position: int | None = None
+    ) -> Result:
+        """Open a blind, a curtain, a window, a garage door or a gate.
+
+        Args:
+            name: what, as people call it.
+            room: where it is.
+            position: how far, in percent; 100 is open.
+        """
+        things, called = self._meant(context, name, room, ("cover",))
+        if position is not None:
+            if not 0 <= position <= 100:
+                raise TryAgain("The position is a percentage from 0 to 100.")
+            order = _Order("cover.set_cover_position", f"moves to {position} percent", {"position": position})
+        else:
+            order = _Order("cover.open_cover", "opens", {})
+        return await self._each(things, called, lambda _: order)
+
+    async def close_cover(self, context: Context, name: str, room: str | None = None) -> Result:
+        """Close a blind, a curtain, a window, a garage door or a gate.
+
+        Args:
+            name: what, as people call it.
+            room: where it is.
+        """
+        things, called = self._meant(context, name, room, ("cover",))
+        return await self._each(things, called, lambda _: _Order("cover.close_cover", "closes", {}))
+
+    async def lock_door(self, context: Context, name: str = "door", room: str | None = None) -> Result:
+        """Lock a door.
+
+        Args:
+            name: which, as people call it.
+            room: where it is.
+        """
+        things, called = self._meant(context, name, room, ("lock",))
+        return await self._each(things, called, lambda _: _Order("lock.lock", "is locked", {}, "locked"))
+
+    async def unlock_door(self, context: Context, name: str = "door", room: str | None = None) -> Result:
+        """Unlock a door.
+
+        Args:
+            name: which, as people call it.
+            room: where it is.
+        """
+        things, called = self._meant(context, name, room, ("lock",))
+        if len(things) > 1:
+            raise Failed(f"Which one? {_choice(things)}")
+        return await self._each(things, called, lambda _: _Order("lock.unlock", "is unlocked", {}, "unlocked"))
+
+    async def control_media(
+        self, context: Context, action: Media, name: str = "player", room: str | None = None
+    ) -> Result:
+        """Have a television, a radio or a speaker of the house play, pause, skip, or be louder.
+
+        Args:
+            action: what it is to do.
+            name: which, as people call it.
+            room: where it is.
+        """
+        if name == "player" and room is None:
+            things: Sequence[Thing] = self._players(context)
+            called = ""
+        else:
+            things, called = self._meant(context, name, room, ("media_player",))
+        done = {"play": "plays", "pause": "is paused", "stop": "has stopped", "next": "plays the next one",
+                "previous": "plays the one before", "louder": "is louder", "quieter": "is quieter"}[action]  # fmt: skip
+        return await self._each(things, called, lambda _: _Order(f"media_player.{_MEDIA[action]}", done, {}))
+
+    async def home_status(self, context: Context, name: str | None = None, room: str | None = None) -> Result:
+        """Tell how things in the house are: what is on, whether a door is locked, how warm a room is.
+
+        Args:
+            name: what is asked about, such as front door, lights or temperature; leave it out for all that is on.
+            room: where it is.
+        """
+        self._reachable()
+        summary = Summary(self._house)
+        place = self._house.room_called(room) if room else None
+        if room and place is None:
+            raise Failed(f"I know of no room called {room}. There are {_joined(self._house.rooms)}.")
+        if not name or name.strip().lower() in ("everything", "what is on", "on"):
+            return summary.what_is_on(place)
+        if (found := summary.measured(name, place or context.room)) is not None:
+            return found
+        kinds = tuple({thing.kind for thing in self._house.things})
+        answer = meant(name, self._house, kinds=kinds, room=place, here=context.room)
+        if not answer.things:
+            raise TryAgain(f"There is nothing called {name!r} in the house.")
+        if answer.several or len(answer.things) > 1:
+            return summary.of_several(answer.things, answer.called or name)
+        thing = answer.things[0]
+        return Result(f"{begun(thing.spoken)} {spoken_state(thing)}.", {"things": [_data(thing)]})
+
+    def _meant(
+        self, context: Context, name: str, room: str | None, kinds: Collection[str]
+    ) -> tuple[Sequence[Thing], str]:
+        """The things that are meant, which are all to be told. Raises `Failed` where that is unclear."""
+        self._reachable()
+        if room and self._house.room_called(room) is None:
+            # It may be a part of the name: "the hall" is no room, and "hall window" a thing.
+            name, room = f"{room} {name}", None
+        answer: Meant = meant(name, self._house, kinds=kinds, room=room, here=context.room)
+        things = answer.things
+        if not things:
+            raise TryAgain(f"There is nothing called {name!r} in the house that can do that.")
+        if len(things) > 1 and not answer.several:
+            raise Failed(f"Which one? {_choice(things)}")
+        there = [thing for thing in things if thing.state != "unavailable"]
+        if not there:
+            raise Failed(f"{begun(things[0].spoken)} can't be reached right now.")
+        return there, answer.called
+
+    def _players(self, context: Context) -> Sequence[Thing]:
+        self._reachable()
+        here = self._house.room_called(context.room) if context.room else None
+        players = [thing for thing in self._house.things if thing.kind == "media_player" and not thing.away]
+        mine = [thing for thing in players if here and thing.room == here]
+        playing = [thing for thing in mine or players if thing.state == "playing"]
+        found = playing or mine or players
+        if not found:
+            raise Failed("There is nothing in the house that plays.")
+        if len(found) > 1:
+            raise Failed(f"Which one? {_choice(found)}")
+        return found
+
+    async def _each(self, things: Sequence[Thing], called: str, order: Callable[[Thing], _Order]) -> Result:
+        """Tell each thing what to do: one call for those that are told the same."""
+        orders: dict[str, tuple[_Order, list[Thing]]] = {}
+        for thing in things:
+            told = order(thing)
+            orders.setdefault(told.service, (told, []))[1].append(thing)
+        for told, those in orders.values():
+            await self._connection.call(told.service, [thing.id for thing in those], told.data)
+        last = next(reversed(orders.values()))[0]
+        await self._settle(things, last.state)
+        now = [self._house.thing(thing.id) or thing for thing in things]
+        if len(things) == 1:
+            said = f"{begun(things[0].spoken)} {agreeing(last.done, plural=things[0].plural)}."
+        else:
+            said = f"{begun(called or _joined([thing.spoken for thing in things]))} {agreeing(last.done, plural=True)}."
+        return Result(said, {"things": [_data(thing) for thing in now]})
+
+    async def _settle(self, things: Sequence[Thing], state: str | None) -> None:
+        """Wait for what they were told to be seen, where that can be seen."""
+        if state is None:
+            return
+
+        def slow() -> list[Thing]:
+            now = [self._house.thing(each.id) for each in things]
+            return [each for each in now if each is not None and each.state != state]
+
+        if not await self._connection.seen(lambda: not slow(), within=SETTLE_SECONDS):
+            first = slow()[0]
+            raise Failed(f"I told it to, but {first.spoken} {spoken_state(first)}.")
+
+    def _reachable(self) -> None:
+        if self._connection.problem is not None:
+            raise Failed("Home Assistant can't be reached right now. Please try again in a moment.")
+
+    def _ask_to_open(self, arguments: Mapping[str, Any]) -> str | None:
+        """Whoever opens a way into the house confirms it."""
+        answer = meant(arguments["name"], self._house, kinds=("cover",), room=arguments.get("room"), here=None)
+        ways = [thing for thing in answer.things if opens_a_way_in(thing)]
+        return f"Shall I really open {ways[0].spoken}?" if ways else None
+
+
+def _ask_to_unlock(arguments: Mapping[str, Any]) -> str:
+    name = str(arguments["name"]).removeprefix("the ")
+    return f"Shall I really unlock the {name}?"
+
+
+def _modes(thing: Thing) -> Collection[str]:
+    """What a lamp can do, as far as brightness goes."""
+    modes = thing.attributes.get("supported_color_modes") or ["brightness"]
+    return () if list(modes) == ["onoff"] else ("brightness",)
+
+
+def _colourful(thing: Thing) -> bool:
+    modes = thing.attributes.get("supported_color_modes")
+    return modes is None or bool({"hs", "xy", "rgb", "rgbw", "rgbww"}.intersection(modes))
+
+
+def _choice(things: Sequence[Thing]) -> str:
+    names = list(dict.fromkeys(thing.spoken for thing in things))
+    if len(names) > MOST_NAMED:
+        return f"There are {len(names)}, such as {_joined(names[:MOST_NAMED])}."
+    return f"There are {_joined(names)}."
+
+
+def _data(thing: Thing) -> dict[str, Any]:
+    return {name: value for name, value in asdict(thing).items() if name in ("id", "name", "room", "state")}
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else "none"

@@ -1,0 +1,143 @@
+"""How things of a house are, as people say it. No input or output."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from tools.home.house import House, Thing, by_room
+from tools.timers import begun
+from tools.tool import Failed, Result
+
+MOST_TOLD: Final = 6
+_ON: Final = frozenset({"on", "playing", "heat", "cool", "heat_cool", "auto", "dry", "fan_only", "cleaning"})
+_USES: Final = ("light", "switch", "fan", "media_player", "climate", "humidifier", "vacuum")
+_WAYS_IN: Final = frozenset({"garage", "gate", "door"})
+_MEASURES: Final = {
+    "temperature": "temperature", "warm": "temperature", "cold": "temperature", "hot": "temperature",
+    "humidity": "humidity", "humid": "humidity", "battery": "battery", "power": "power", "energy": "energy",
+    "carbon dioxide": "carbon_dioxide", "co2": "carbon_dioxide", "illuminance": "illuminance",
+}  # fmt: skip
+_OPEN_OR_CLOSED: Final = frozenset({"door", "window", "garage_door", "opening"})
+_SENSED: Final = {
+    "motion": ("senses motion", "senses no motion"), "occupancy": ("is occupied", "is empty"),
+    "moisture": ("is wet", "is dry"), "smoke": ("senses smoke", "senses no smoke"), "battery": ("is low", "is fine"),
+    "gas": ("senses gas", "senses no gas"), "connectivity": ("is connected", "is not connected"),
+    "presence": ("is home", "is away"), "problem": ("has a problem", "is fine"), "lock": ("is unlocked", "is locked"),
+}  # fmt: skip
+_UNITS: Final = {"°C": "degrees", "°F": "degrees", "%": "percent", "W": "watts", "kWh": "kilowatt hours", "ppm": "ppm",
+                 "lx": "lux", "hPa": "hectopascals", "V": "volts", "A": "amperes"}  # fmt: skip
+
+
+class Summary:
+    """Answers what is asked about several things."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def what_is_on(self, room: str | None) -> Result:
+        """What is on, in a room or in all of the house."""
+        things = [thing for thing in by_room(self._house.things, room) if thing.kind in _USES]
+        on = [thing for thing in things if thing.state in _ON]
+        where = f" in the {room.lower()}" if room else ""
+        data = {"things": [{"name": thing.name, "room": thing.room, "state": thing.state} for thing in on]}
+        if not on:
+            return Result(f"Nothing is on{where}.", data)
+        named = [thing.name for thing in on]
+        if len(named) > MOST_TOLD:
+            lights = sum(thing.kind == "light" for thing in on)
+            others = [thing.name for thing in on if thing.kind != "light"]
+            first = f"{lights} light{'s' if lights != 1 else ''}" if lights else others.pop(0)
+            rest = others[: MOST_TOLD - 1]
+            more = f" and {len(others) - len(rest)} more" if len(others) > len(rest) else ""
+            return Result(
+                f"{begun(_listed([first, *rest]) if not more else ', '.join([first, *rest]))}{more} are on{where}.",
+                data,
+            )
+        return Result(f"{begun(_listed(named))} {'is' if len(named) == 1 else 'are'} on{where}.", data)
+
+    def measured(self, about: str, room: str | None) -> Result | None:
+        """What is measured in a room or by a named sensor; None where nothing of that kind was asked."""
+        words = about.lower().replace("the ", "").strip()
+        measure = next((kind for word, kind in _MEASURES.items() if words in (word, f"{word} sensor")), None)
+        if measure is None:
+            return None
+        sensors = [thing for thing in self._house.things if thing.kind == "sensor" and thing.device_class == measure]
+        sensors = [thing for thing in sensors if thing.number is not None]
+        found = by_room(sensors, room) if room else []
+        if not found and measure == "temperature" and room:
+            found = [each for each in by_room(self._house.things, room) if "current_temperature" in each.attributes]
+        found = found or sensors
+        if not found:
+            raise Failed(f"Nothing in the house measures the {words}.")
+        told = [f"{thing.name} {spoken_state(thing)}" for thing in found[:MOST_TOLD]]
+        return Result(
+            f"{begun(_listed(told))}.", {"things": [{"name": each.name, "state": each.state} for each in found]}
+        )
+
+    def of_several(self, things: Sequence[Thing], called: str) -> Result:
+        """How several things are."""
+        data: dict[str, Any] = {"things": [{"name": thing.name, "state": thing.state} for thing in things]}
+        states = {_state(thing) for thing in things}
+        if len(states) == 1:
+            name = begun(called if called.startswith(("the ", "all ")) else f"the {called}")
+            return Result(f"{name} {agreeing(states.pop(), plural=True)}.", data)
+        told = [f"{thing.spoken} {spoken_state(thing)}" for thing in things[:MOST_TOLD]]
+        return Result(f"{begun(_listed(told))}.", data)
+
+
+def agreeing(verb: str, *, plural: bool) -> str:
+    """What follows a name, in its number: "is on", "are on"."""
+    if not plural:
+        return verb
+    first, _, rest = verb.partition(" ")
+    many = {"is": "are", "has": "have", "can't": "can't"}.get(first, first.removesuffix("s"))
+    return f"{many} {rest}".rstrip()
+
+
+def spoken_state(thing: Thing) -> str:
+    """How a thing is, as what follows its name: "is on", "are at 21 degrees"."""
+    return agreeing(_state(thing), plural=thing.plural)
+
+
+def _state(thing: Thing) -> str:
+    if thing.away:
+        return "can't be reached" if thing.state == "unavailable" else "is in an unknown state"
+    if thing.kind == "binary_sensor":
+        return _sensed(thing)
+    if thing.kind == "climate":
+        return _climate(thing)
+    number = thing.number
+    if number is not None:
+        unit = str(thing.attributes.get("unit_of_measurement") or "")
+        said = f"{round(number, 1):g}"
+        return f"is at {said} {_UNITS.get(unit, unit)}".rstrip()
+    if thing.kind == "cover" and 0 < (position := int(thing.attributes.get("current_position") or 0)) < 100:
+        return f"is {position} percent open"
+    if thing.kind == "light" and thing.state == "on" and (bright := thing.attributes.get("brightness")):
+        return f"is on at {round(int(bright) / 2.55)} percent"
+    if thing.kind == "media_player" and thing.state == "playing" and (title := thing.attributes.get("media_title")):
+        return f"plays {title}"
+    return f"is {thing.state.replace('_', ' ')}"
+
+
+def opens_a_way_in(thing: Thing) -> bool:
+    """Whether a cover is a door or a gate, which is not opened without asking."""
+    return thing.kind == "cover" and thing.device_class in _WAYS_IN
+
+
+def _sensed(thing: Thing) -> str:
+    on = thing.state == "on"
+    if thing.device_class in _OPEN_OR_CLOSED:
+        return "is open" if on else "is closed"
+    return _SENSED.get(thing.device_class, ("is on", "is off"))[0 if on else 1]
+
+
+def _climate(thing: Thing) -> str:
+    now, wanted = thing.attributes.get("current_temperature"), thing.attributes.get("temperature")
+    if thing.state == "off":
+        return f"is off, at {now:g} degrees" if isinstance(now, int | float) else "is off"
+    said = f"is at {now:g} degrees" if isinstance(now, int | float) else f"is on {thing.state.replace('_', ' ')}"
+    return f"{said}, set to {wanted:g}" if isinstance(wanted, int | float) else said
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
