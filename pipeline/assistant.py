@@ -397,7 +397,7 @@ class Assistant:
             # It stands in for a model that would make nothing of the question, and shares its small processor.
             deadline = max(deadline, SMALL_CONTEXT_SECONDS)
         return self._stores.context(
-            timers=toolbox.set_timers, zone=lambda: household.zone, deadline=deadline, small=small
+            timers=toolbox.upcoming, zone=lambda: household.zone, deadline=deadline, small=small
         )
 
     def _idle(self) -> bool:

@@ -17,6 +17,8 @@ TOOLS: Final[Mapping[str, str]] = {
     "SetAlarm": "set_alarm", "SetReminder": "set_reminder", "Sum": "calculate",
     "Conversion": "convert_units", "Remember": "remember", "Recall": "recall", "Forget": "forget",
     "HassGetWeather": "get_weather", "GetWeather": "get_weather", "WeatherAlerts": "weather_alerts",
+    "ListEvents": "list_events", "FindEvent": "find_event", "FreeTime": "free_time", "AddEvent": "add_event",
+    "DeleteEvent": "delete_event",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 
@@ -32,10 +34,17 @@ DECLINED: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """What nobody carries out yet, and what is said about it."""
 
-MISSING: Final[Mapping[str, str]] = {"get_weather": "NoWeather", "weather_alerts": "NoWeather"}
+MISSING: Final[Mapping[str, str]] = {
+    "get_weather": "NoWeather", "weather_alerts": "NoWeather", "list_events": "NoCalendar", "free_time": "NoCalendar",
+    "add_event": "NoCalendar",
+}  # fmt: skip
 """What is said where the house has no such tool."""
 
-FOLLOWED: Final[Mapping[str, frozenset[str]]] = {"get_weather": frozenset({"when", "place"})}
+FOLLOWED: Final[Mapping[str, frozenset[str]]] = {
+    "get_weather": frozenset({"when", "place"}),
+    "list_events": frozenset({"when"}),
+    "free_time": frozenset({"when"}),
+}
 """Tools that people ask again with another word: "and on Sunday?"; and the arguments that they change."""
 
 RELATIVE_VOLUME: Final = "HassSetVolumeRelative"
@@ -53,6 +62,11 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
 }
 """What a tool can be told; Home Assistant's templates know more."""
 
+_TITLED: Final[Mapping[str, Mapping[str, str]]] = {
+    "add_event": {"item": "title"},
+    "delete_event": {"about": "title", "when": "on"},
+}
+"""Tools with other names for what was said."""
 _ZONES: Final = frozenset({"get_time", "get_date"})
 """Tools that know a place by its time zone."""
 
@@ -106,6 +120,8 @@ def _arguments(intent: str, tool: str, said: dict[str, Any], phrases: Phrases) -
         return [said | {"item": item} for item in phrases.items(said["item"])]
     if tool == "set_reminder":
         return _reminders(said)
+    if tool in _TITLED:
+        return [{_TITLED[tool].get(name, name): value for name, value in said.items()}]
     if tool in _TAKEN and not said.keys() <= _TAKEN[tool]:
         return []
     if intent == "HassDecreaseTimer":

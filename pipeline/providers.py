@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from loguru import logger
 
+from pipeline.json_store import JsonStore
 from pipeline.settings import Settings
 from pipeline.store.cache import SharedCache
 from pipeline.store.database import StoreDown
 from pipeline.store.readings import Reading, Readings
 from pipeline.store.shared import Shared
+from tools.caldav_calendar import CalDav
+from tools.calendar import Calendar
 from tools.home.connection import Connection
 from tools.home.home import Home
 from tools.home.house import House
@@ -64,10 +68,15 @@ class Providers:
         self._furnish = furnish
         self._cache: Cache = MemoryCache() if shared is None else SharedCache(shared)
         self._web = Web(_own_addresses(settings), contact=settings.household.contact or "self-hosted")
+        self._stack = AsyncExitStack()
+        self._stack.push_async_callback(self._web.close)
         self._work: list[Callable[[], Coroutine[None, None, None]]] = []
         self.sets: list[ToolSet] = []
+        self.calendar: Calendar | None = None
         if settings.weather.enabled:
             self._add_weather()
+        if settings.calendar.url is not None:
+            self._add_calendar(settings.calendar.url)
         if settings.home.url is not None and settings.home.token is not None:
             self._add_home(settings.home.url, settings.home.token.get_secret_value())
 
@@ -79,7 +88,7 @@ class Providers:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._web.close()
+        await self._stack.aclose()
 
     def _service(self, name: str, url: str, *, requests: float, seconds: float = 60.0) -> Service:
         return Service(name, url, self._web, cache=self._cache, requests=requests, seconds=seconds)
@@ -108,6 +117,22 @@ class Providers:
         self.sets.append(tools)
         if household.location or point:
             self._work.append(tools.run)
+
+    def _add_calendar(self, url: str) -> None:
+        chosen, household = self._settings.calendar, self._settings.household
+        assert chosen.username is not None
+        assert chosen.password is not None
+        source = CalDav(url, chosen.username, chosen.password.get_secret_value(), name=chosen.name, zone=household.zone)
+        self._stack.push_async_callback(source.close)
+        self.calendar = Calendar(
+            source,
+            zone=lambda: household.zone,
+            reminded=JsonStore(self._settings.data_dir / "household" / "reminded.json"),
+            announce=self._announce,
+            before=timedelta(minutes=chosen.remind_minutes) if chosen.remind_minutes else None,
+        )
+        self.sets.append(self.calendar)
+        self._work.append(self.calendar.run)
 
     def _add_home(self, url: str, token: str) -> None:
         house = House()

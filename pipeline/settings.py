@@ -33,7 +33,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from pipeline.addresses import checked_url
 from pipeline.store.settings import Embeddings, Stores
-from pipeline.tool_settings import Home, Weather
+from pipeline.tool_settings import Calendar, Home, Weather
 from pipeline.vllm_arguments import Engine
 
 FILE_NAME = "passfel.toml"
@@ -243,6 +243,7 @@ class Settings(BaseSettings):
     household: Household = Household()
     weather: Weather = Weather()
     home: Home = Home()
+    calendar: Calendar = Calendar()
 
     @classmethod
     def settings_customise_sources(

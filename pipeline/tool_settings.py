@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from pipeline.addresses import checked_url
 
@@ -41,4 +41,28 @@ class Home(BaseModel):
     def _complete(self) -> Self:
         if (self.url is None) != (self.token is None):
             raise ValueError("needs both url and token: run passfel connect homeassistant")
+        return self
+
+
+class Calendar(BaseModel):
+    """A calendar on a CalDAV server, such as Apple's or Nextcloud's."""
+
+    model_config = _FROZEN
+
+    url: str | None = None
+    """The server's address: https://caldav.icloud.com for Apple."""
+    username: str | None = None
+    password: SecretStr | None = None
+    """One made for PASSFEL, where the server knows such."""
+    name: str | None = None
+    """The calendar for new appointments; none is the first one."""
+    remind_minutes: float = Field(default=10.0, ge=0.0, le=1440.0)
+    """How long before it begins an appointment is told of; 0 never does."""
+
+    _http_url = field_validator("url")(checked_url)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.url is not None and not (self.username and self.password):
+            raise ValueError("has a url and lacks username or password: run passfel connect caldav")
         return self

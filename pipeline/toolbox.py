@@ -64,12 +64,14 @@ class Toolbox:
             if self._providers is not None:
                 tasks.create_task(self._providers.run(), name="providers")
 
-    async def set_timers(self, zone: tzinfo) -> list[str]:
-        """Tell what is set, in sentences; nothing where that cannot be read."""
+    async def upcoming(self, zone: tzinfo) -> list[str]:
+        """What comes next, in sentences: appointments and timers; nothing where that cannot be read."""
+        calendar = self._providers.calendar if self._providers is not None else None
+        appointments = await calendar.upcoming(zone) if calendar is not None else []
         try:
-            return await self._timers.told(zone)
+            return [*appointments, *await self._timers.told(zone)]
         except OSError:
-            return []
+            return appointments
 
     async def close(self) -> None:
         """Let tools that are at work finish."""
