@@ -18,7 +18,9 @@ TOOLS: Final[Mapping[str, str]] = {
     "Conversion": "convert_units", "Remember": "remember", "Recall": "recall", "Forget": "forget",
     "HassGetWeather": "get_weather", "GetWeather": "get_weather", "WeatherAlerts": "weather_alerts",
     "ListEvents": "list_events", "FindEvent": "find_event", "FreeTime": "free_time", "AddEvent": "add_event",
-    "DeleteEvent": "delete_event",
+    "DeleteEvent": "delete_event", "GetNews": "get_news", "MoreNews": "more_news", "GetPrice": "get_price",
+    "ConvertCurrency": "convert_currency", "Portfolio": "get_portfolio", "LookUp": "look_up", "GetFact": "get_fact",
+    "FindPapers": "find_papers",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 
@@ -36,7 +38,7 @@ DECLINED: Final[Mapping[str, str]] = {
 
 MISSING: Final[Mapping[str, str]] = {
     "get_weather": "NoWeather", "weather_alerts": "NoWeather", "list_events": "NoCalendar", "free_time": "NoCalendar",
-    "add_event": "NoCalendar",
+    "add_event": "NoCalendar", "get_news": "NoNews", "get_portfolio": "NoHoldings",
 }  # fmt: skip
 """What is said where the house has no such tool."""
 
@@ -65,7 +67,9 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
 _TITLED: Final[Mapping[str, Mapping[str, str]]] = {
     "add_event": {"item": "title"},
     "delete_event": {"about": "title", "when": "on"},
-}
+    "get_news": {"topic": "about"}, "get_price": {"topic": "what", "coin": "what"}, "look_up": {"topic": "about"},
+    "get_fact": {"topic": "about"}, "find_papers": {"topic": "about"},
+}  # fmt: skip
 """Tools with other names for what was said."""
 _ZONES: Final = frozenset({"get_time", "get_date"})
 """Tools that know a place by its time zone."""
@@ -120,6 +124,9 @@ def _arguments(intent: str, tool: str, said: dict[str, Any], phrases: Phrases) -
         return [said | {"item": item} for item in phrases.items(said["item"])]
     if tool == "set_reminder":
         return _reminders(said)
+    if tool == "convert_currency":
+        amount = phrases.number(str(said.get("amount", "")))
+        return [] if amount is None else [said | {"amount": amount}]
     if tool in _TITLED:
         return [{_TITLED[tool].get(name, name): value for name, value in said.items()}]
     if tool in _TAKEN and not said.keys() <= _TAKEN[tool]:

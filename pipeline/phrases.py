@@ -36,6 +36,8 @@ _TIME: Final = "at"
 _PLACE: Final = "place"
 _THING: Final = "thing"
 """Something in the house, which Home Assistant may call anything."""
+_TOPIC: Final = "topic"
+"""What somebody asks about: no pronoun, which only the conversation explains."""
 _OPEN: Final = frozenset({"fact", "about"})
 """Slots for whatever somebody has to say, which may be a sentence."""
 
@@ -102,7 +104,9 @@ class Phrases:
                 return None
         said = [word.strip(",.").lower() for word in spoken]
         wrong, most = (self._not_names, WORDS_OF_A_NAME) if slot in _NAMES else (self._not_free, FREE_WORDS)
-        if slot == _THING:
+        if slot == _TOPIC:
+            wrong = self._not_things
+        elif slot == _THING:
             wrong, most = self._not_things, WORDS_OF_A_THING
             if any(not self._articles.intersection(item.split()[:1]) for item in self.items(" ".join(spoken))[1:]):
                 # "Turn on the fan and close the window" are two commands, not two things.
@@ -123,6 +127,11 @@ class Phrases:
         said = rewritten(digits.lower().strip(), self._times).strip()
         time = _TIME_OF_DAY.fullmatch(said)
         return said if time and int(time["hour"]) < 24 and int(time["minute"] or 0) < 60 else None
+
+    def number(self, words: str) -> float | None:
+        """An amount in words or digits; None where the words are none."""
+        digits = self._numbers.as_digits(words) if self._numbers else words
+        return float(digits.replace(",", "")) if re.fullmatch(r"\d[\d,]*(\.\d+)?", digits.strip()) else None
 
     def conversion(self, command: str) -> Conversion | None:
         """The conversion of units that a command asks for, or None where it does not."""

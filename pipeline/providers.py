@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
+import httpx
 from loguru import logger
 
 from pipeline.json_store import JsonStore
@@ -16,18 +17,22 @@ from pipeline.store.readings import Reading, Readings
 from pipeline.store.shared import Shared
 from tools.caldav_calendar import CalDav
 from tools.calendar import Calendar
+from tools.finance import Finance
 from tools.home.connection import Connection
 from tools.home.home import Home
 from tools.home.house import House
 from tools.home.sensors import Sensors
 from tools.measured import Measured
+from tools.news import News
 from tools.nws import NationalWeather
 from tools.open_meteo import OpenMeteo
 from tools.places import Places
+from tools.questions import Questions
 from tools.service import Cache, MemoryCache, Service
 from tools.tool import Tool
 from tools.weather import Weather
 from tools.web import Web
+from tools.yahoo import Yahoo
 
 Furnish = Callable[[Sequence[tuple[str, str]], Sequence[str]], None]
 COMMANDED: Final = frozenset(
@@ -75,6 +80,13 @@ class Providers:
         self.calendar: Calendar | None = None
         if settings.weather.enabled:
             self._add_weather()
+        if settings.news.enabled and settings.news.feeds:
+            feeds = [self._service(httpx.URL(url).host, url, requests=10) for url in settings.news.feeds]
+            self.sets.append(News(feeds))
+        if settings.finance.enabled:
+            self._add_finance()
+        if settings.questions.enabled:
+            self._add_questions()
         if settings.calendar.url is not None:
             self._add_calendar(settings.calendar.url)
         if settings.home.url is not None and settings.home.token is not None:
@@ -117,6 +129,29 @@ class Providers:
         self.sets.append(tools)
         if household.location or point:
             self._work.append(tools.run)
+
+    def _add_finance(self) -> None:
+        chosen = self._settings.finance
+        tools = Finance(
+            self._service("the service that knows currencies", chosen.rates_url, requests=60),
+            self._service("the service that knows coins", chosen.coins_url, requests=25),
+            Yahoo() if chosen.stocks else None,
+            currency=chosen.currency,
+            holdings=chosen.holdings,
+        )
+        self.sets.append(tools)
+
+    def _add_questions(self) -> None:
+        chosen = self._settings.questions
+        tools = Questions(
+            wikipedia=self._service("Wikipedia", chosen.wikipedia_url, requests=60),
+            wikidata=self._service("Wikidata", chosen.wikidata_url, requests=60),
+            facts=self._service("Wikidata", chosen.facts_url, requests=30),
+            instant=self._service("DuckDuckGo", chosen.instant_url, requests=30),
+            # Its terms: one question in three seconds.
+            papers=self._service("arXiv", chosen.papers_url, requests=1, seconds=3.0),
+        )
+        self.sets.append(tools)
 
     def _add_calendar(self, url: str) -> None:
         chosen, household = self._settings.calendar, self._settings.household
@@ -167,6 +202,11 @@ class Providers:
 
 def _own_addresses(settings: Settings) -> list[str]:
     """Addresses that somebody of the household has set, which may be inside the house."""
-    weather = settings.weather
-    found = [(getattr(weather, name), field.default) for name, field in type(weather).model_fields.items()]
-    return [url for url, default in found if isinstance(url, str) and url != default]
+    own = list[str]()
+    for group in (settings.weather, settings.news, settings.finance, settings.questions):
+        for name, field in type(group).model_fields.items():
+            value = getattr(group, name)
+            set_here = value if isinstance(value, tuple) else (value,)
+            usual = field.default if isinstance(field.default, tuple) else (field.default,)
+            own += [each for each in set_here if each not in usual and str(each).startswith("http")]
+    return own

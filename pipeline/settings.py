@@ -33,7 +33,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from pipeline.addresses import checked_url
 from pipeline.store.settings import Embeddings, Stores
-from pipeline.tool_settings import Calendar, Home, Weather
+from pipeline.tool_settings import Calendar, Finance, Home, News, Questions, Weather
 from pipeline.vllm_arguments import Engine
 
 FILE_NAME = "passfel.toml"
@@ -244,6 +244,9 @@ class Settings(BaseSettings):
     weather: Weather = Weather()
     home: Home = Home()
     calendar: Calendar = Calendar()
+    news: News = News()
+    finance: Finance = Finance()
+    questions: Questions = Questions()
 
     @classmethod
     def settings_customise_sources(

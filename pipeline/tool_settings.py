@@ -66,3 +66,46 @@ class Calendar(BaseModel):
         if self.url is not None and not (self.username and self.password):
             raise ValueError("has a url and lacks username or password: run passfel connect caldav")
         return self
+
+
+class News(BaseModel):
+    """News from feeds."""
+
+    model_config = _FROZEN
+
+    enabled: bool = True
+    feeds: tuple[Url, ...] = (
+        "https://feeds.bbci.co.uk/news/world/rss.xml",
+        "https://www.theguardian.com/world/rss",
+        "https://rss.dw.com/rdf/rss-en-all",
+    )
+    """Addresses of RSS or Atom feeds, the most important first."""
+
+
+class Finance(BaseModel):
+    """Prices of shares and coins, and rates of currencies."""
+
+    model_config = _FROZEN
+
+    enabled: bool = True
+    stocks: bool = True
+    """Whether Yahoo may be asked for shares, by way of yfinance, which is for personal use."""
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+    """In which the household counts."""
+    rates_url: Url = "https://api.frankfurter.dev"
+    coins_url: Url = "https://api.coingecko.com"
+    holdings: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    """What the household has: how many of each share, by its symbol, or coin, by its name."""
+
+
+class Questions(BaseModel):
+    """Where questions about the world are looked up."""
+
+    model_config = _FROZEN
+
+    enabled: bool = True
+    wikipedia_url: Url = "https://en.wikipedia.org"
+    wikidata_url: Url = "https://www.wikidata.org"
+    facts_url: Url = "https://query.wikidata.org/sparql"
+    instant_url: Url = "https://api.duckduckgo.com"
+    papers_url: Url = "https://export.arxiv.org"

@@ -58,16 +58,21 @@ class Provider:
         return Service(name, self.url, self.web, cache=MemoryCache(), **options)
 
 
-TELLING = frozenset({"name", "point", "ids", "symbols", "q", "search", "action", "titles", "search_query", "page"})
+TELLING = frozenset({"name", "point", "ids", "q", "query", "search", "srsearch", "search_query"})
 
-EMPTY: dict[str, Any] = {"/v1/search": {"generationtime_ms": 0.5}}
+EMPTY: dict[str, Any] = {
+    "/v1/search": {"generationtime_ms": 0.5},
+    "/api/v3/search": {"coins": []},
+    "/api/v3/simple/price": {},
+    "/w/api.php": {"query": {"search": []}, "search": []},
+    "/": {"AbstractText": "", "Answer": ""},
+}
 """What a provider answers where it has found nothing."""
 
 
 @asynccontextmanager
 async def provider() -> AsyncIterator[Provider]:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     serving = Provider(url, Web([url]))
     app = web.Application()
@@ -80,6 +85,11 @@ async def provider() -> AsyncIterator[Provider]:
     finally:
         await serving.web.close()
         await runner.cleanup()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        return int(reserved.getsockname()[1])
 
 
 def status(code: int, *, text: str = "", headers: dict[str, str] | None = None) -> Answer:

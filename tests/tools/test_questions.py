@@ -1,0 +1,122 @@
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.tools.calling import Caller
+from tests.tools.provider import Provider, free_port, provider, response, status
+from tools.questions import Questions, _shortened
+from tools.service import MemoryCache, Service
+from tools.web import Web
+
+FACTS = """\
+@prefix wd: <http://www.wikidata.org/entity/> .
+@prefix wdt: <http://www.wikidata.org/prop/direct/> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
+@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+wd:Q513 wdt:P2044 "8848.86"^^xsd:decimal ; wdt:P571 "1953-05-29T00:00:00Z"^^xsd:dateTime ; wdt:P57 wd:Q1, wd:Q2 .
+wd:Q1 rdfs:label "Ana"@en, "Ana de"@de . wd:Q2 rdfs:label "Eva"@en .
+"""
+
+
+@pytest.fixture(scope="module")
+def sparql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real SPARQL server, oxigraph, with some facts in it."""
+    program, folder, port = Path(sys.executable).with_name("oxigraph"), tmp_path_factory.mktemp("facts"), free_port()
+    (folder / "facts.ttl").write_text(FACTS)
+    store = ["--location", str(folder / "store")]
+    subprocess.run([program, "load", *store, "--file", folder / "facts.ttl"], check=True, capture_output=True)
+    serving = subprocess.Popen(
+        [program, "serve-read-only", *store, "--bind", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}/query"
+    transport = httpx.HTTPTransport(retries=8)
+    with httpx.Client(transport=transport) as client:
+        client.get(url, params={"query": "ASK {}"}).raise_for_status()
+    yield url
+    serving.terminate()
+    serving.wait()
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Provider]:
+    async with provider() as serving:
+        yield serving
+
+
+def asker(server: Provider, facts: Service | None = None) -> Caller:
+    def service(name: str) -> Service:
+        return server.service(name)
+
+    questions = Questions(
+        wikipedia=service("Wikipedia"),
+        wikidata=service("Wikidata"),
+        facts=facts or service("Wikidata"),
+        instant=service("DuckDuckGo"),
+        papers=service("arXiv"),
+    )
+    return Caller(questions.tools())
+
+
+async def test_an_encyclopedia_is_read_out_without_what_stands_in_brackets(server: Provider) -> None:
+    said = await asker(server).ask("look_up", about="Ada Lovelace")
+    assert said.startswith("According to Wikipedia, Augusta Ada King, Countess of Lovelace, also known")
+    assert said.endswith(".")
+    assert response("wikipedia_summary")["body"]["extract"][:20] in said
+
+
+async def test_where_the_encyclopedia_has_nothing_somebody_else_is_asked(server: Provider) -> None:
+    assert (
+        await asker(server).ask("look_up", about="Valencia oranges")
+        == "According to Wikipedia, The Valencia orange is a sweet orange."
+    )
+    assert await asker(server).ask("look_up", about="Xyzzy") == "Sorry, I find nothing about Xyzzy."
+
+
+async def test_facts_come_from_a_real_sparql_server(server: Provider, sparql: str) -> None:
+    client = Web([sparql])
+    try:
+        caller = asker(server, Service("Wikidata", sparql, client, cache=MemoryCache()))
+        assert (
+            await caller.ask("get_fact", about="Mount Everest", fact="elevation")
+            == "The elevation of Mount Everest is 8,848.86 meters, according to Wikidata."
+        )
+        assert (
+            await caller.ask("get_fact", about="Mount Everest", fact="founded")
+            == "Mount Everest was founded on May 29, 1953, according to Wikidata."
+        )
+        assert "Ana and Eva" in await caller.ask("get_fact", about="Mount Everest", fact="director")
+        assert (
+            await caller.ask("get_fact", about="Mount Everest", fact="mayor")
+            == "Sorry, Wikidata doesn't know that about Mount Everest."
+        )
+    finally:
+        await client.close()
+
+
+async def test_what_is_not_a_fact_is_told_to_the_model(server: Provider) -> None:
+    assert "There are: height" in await asker(server).ask("get_fact", about="Mount Everest", fact="smell")
+    assert (
+        await asker(server).ask("get_fact", about="Nowhere at all", fact="height")
+        == "Sorry, I find nothing called Nowhere at all."
+    )
+
+
+async def test_papers_are_told_by_their_titles(server: Provider) -> None:
+    said = await asker(server).ask("find_papers", about="graph networks")
+    assert said == "The latest on arXiv: Graph Networks that Listen; Deep Graphs."
+
+
+async def test_a_service_that_is_away_is_told(server: Provider) -> None:
+    server.instead = status(500)
+    assert "Wikipedia has trouble right now" in await asker(server).ask("look_up", about="Ada Lovelace")
+
+
+@pytest.mark.parametrize("text", ["", "a" * 2000, "(((", "One. " * 300, "x (y [z] w) v."])
+def test_any_text_is_short_enough_to_be_heard(text: Any) -> None:
+    assert len(_shortened(text)) <= 440
