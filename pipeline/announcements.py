@@ -1,19 +1,24 @@
 """What the house has to say without having been asked: where it is said, and what waits until somebody can hear it."""
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from datetime import UTC
 from typing import Final, Protocol
 
 from loguru import logger
 
 from pipeline.caller import Caller, Capability
+from pipeline.quiet import Quiet
 from pipeline.store.shared import Shared, Spoken
 from tools.timers import Timer
 
 MOST_WAITING: Final = 20
 """Announcements kept for the next conversation where none is open."""
+LOOK_SECONDS: Final = 20.0
+"""Between two looks whether what waits may be said."""
 
 
 class Reachable(Protocol):
@@ -29,9 +34,14 @@ class Reachable(Protocol):
 
 
 class Announcements:
-    """Knows which conversations are open. Used from one event loop."""
+    """Knows which conversations are open. Used from one event loop.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: knows where nothing is to be said that can wait.
+    """
+
+    def __init__(self, quiet: Quiet | None = None) -> None:
+        self._quiet = quiet or Quiet(None, zone=lambda: UTC)
         self._open: list[Reachable] = []
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
         self._shared: Shared | None = None
@@ -50,7 +60,7 @@ class Announcements:
         self._open.append(conversation)
         device, audible = conversation.caller.device, conversation.caller.can(Capability.SPEAK)
         try:
-            if audible:
+            if audible and not self._quiet.everywhere:
                 for text in await self._taken(device):
                     conversation.announce(text)
             yield
@@ -61,22 +71,46 @@ class Announcements:
             if left := conversation.unsaid():
                 await self._wait(left)
 
+    async def run(self) -> None:
+        """Say what has waited for the end of quiet hours, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.release()
+
+    async def release(self) -> None:
+        """Say what waits where somebody can hear it and may be disturbed."""
+        for conversation in [one for one in self._audible() if not self._quiet.at(one.caller.device)]:
+            for text in await self._taken(conversation.caller.device):
+                conversation.announce(text)
+
     async def ring(self, timer: Timer) -> None:
         """Say that a timer is due: at the device that set it, else wherever somebody can hear it."""
-        await self.say(timer.announcement(time.time()), device=timer.device)
+        await self.say(timer.announcement(time.time()), device=timer.device, urgent=True)
 
-    async def say(self, text: str, *, device: str | None = None) -> None:
-        """Say `text` at a device, else in every conversation that is open, else at the beginning of the next one."""
-        there = [one for one in self._audible() if one.caller.device == device]
+    async def say(self, text: str, *, device: str | None = None, urgent: bool = False) -> bool:
+        """Say `text` at a device, else in every conversation that is open, else at the beginning of the next one.
+
+        Args:
+            urgent: it is said in quiet hours too, and where somebody does not want to be disturbed.
+
+        Returns:
+            Whether it is said now.
+        """
+        if not urgent and (self._quiet.everywhere or (device is not None and self._quiet.at(device))):
+            await self._wait([text])
+            return False
+        open_to_it = [one for one in self._audible() if urgent or not self._quiet.at(one.caller.device)]
+        there = [one for one in open_to_it if one.caller.device == device]
         elsewhere = None if there else device
         if elsewhere is not None and self._shared is not None and await self._shared.send(text, device=elsewhere):
-            return
-        heard = self._announce(text, there or self._audible())
+            return True
+        heard = self._announce(text, there or open_to_it)
         if not there and self._shared is not None:
             heard = await self._shared.send_to_all(text) or heard
         if not heard:
             logger.info("nobody can hear an announcement now; it waits for the next conversation")
             await self._wait([text])
+        return heard
 
     def hear(self, spoken: Spoken) -> None:
         """Say what another process has sent."""

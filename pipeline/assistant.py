@@ -32,6 +32,7 @@ from pipeline.prefixes import share_prefix
 from pipeline.probe import probe
 from pipeline.prompt import EXAMPLES, Prompt
 from pipeline.providers import Providers
+from pipeline.quiet import Quiet, QuietHours
 from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.shedding import Shed
@@ -85,7 +86,10 @@ class Assistant:
         self._embedded: EmbeddedLanguageEngine | None = None
         self._stack = AsyncExitStack()
         self._taken: set[int] = set()
-        self._announcements = Announcements()
+        household = settings.household
+        hours = QuietHours(household.quiet) if household.quiet else None
+        self._quiet = Quiet(hours, zone=lambda: household.zone)
+        self._announcements = Announcements(self._quiet)
         self._maintenance = Maintenance(settings.data_dir)
         self._family: Family | None = None
         self._priorities = False
@@ -152,6 +156,7 @@ class Assistant:
         if self._shared is not None:
             self._announcements.share(self._shared)
             self._own_task(self._shared.run(self._announcements.devices, self._announcements.hear), "shared")
+        self._own_task(self._announcements.run(), "announcements")
         self._engines = engines
         self._own_task(self._memory.run(), "memory watch")
         self._own_task(asyncio.to_thread(memory_need.record, self.settings), "memory record")
@@ -245,6 +250,15 @@ class Assistant:
         if self._stores is None:
             raise StoreDown("nothing is kept: there is no database")
         await self._stores.readings.note(readings)
+
+    async def announce(self, text: str, *, device: str | None, urgent: bool) -> bool:
+        """Say something without having been asked; False where it waits until somebody can hear it.
+
+        Raises `AssistantNotReady` before there is a voice.
+        """
+        if self._engines is None:
+            raise AssistantNotReady(NOT_READY)
+        return await self._announcements.say(text, device=device, urgent=urgent)
 
     def engine_state(self) -> Mapping[str, Any]:
         """How the household's own model fares. Raises `AssistantNotReady` before it is loaded."""
@@ -377,6 +391,7 @@ class Assistant:
             self.settings.data_dir / "household",
             on_ring=self._announcements.ring,
             notebook=notebook,
+            hush=self._quiet.hush,
             providers=Providers(
                 self.settings,
                 readings=self._stores.readings if self._stores is not None else None,

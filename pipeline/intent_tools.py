@@ -20,7 +20,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "ListEvents": "list_events", "FindEvent": "find_event", "FreeTime": "free_time", "AddEvent": "add_event",
     "DeleteEvent": "delete_event", "GetNews": "get_news", "MoreNews": "more_news", "GetPrice": "get_price",
     "ConvertCurrency": "convert_currency", "Portfolio": "get_portfolio", "LookUp": "look_up", "GetFact": "get_fact",
-    "FindPapers": "find_papers",
+    "FindPapers": "find_papers", "DoNotDisturb": "do_not_disturb", "DisturbAgain": "disturb_again",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 
@@ -111,6 +111,9 @@ def calls(intent: str, slots: Mapping[str, Any], phrases: Phrases, *, home: bool
         return [Call(CONVERSATION.get(intent, intent), None, {} if level is None else {"percent": level})]
     tool = TOOLS[intent]
     arguments = {_RENAMED.get(name, name): value for name, value in slots.items()}
+    if tool == "do_not_disturb" and "time" in arguments:
+        arguments["until"] = phrases.time_of_day(arguments.pop("time"))
+        return [Call(intent, tool, arguments)] if arguments["until"] else []
     if "time" in arguments:
         time = phrases.time_of_day(arguments.pop("time"))
         if time is None:

@@ -1,7 +1,7 @@
 """The tools that ask others outside of the process, as the settings have them, and what these share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -41,6 +41,13 @@ COMMANDED: Final = frozenset(
 """Domains of Home Assistant with names that commands are matched with."""
 
 
+class Announce(Protocol):
+    """Says something to whoever can hear it."""
+
+    async def __call__(self, text: str, *, urgent: bool = False) -> object:
+        """Say it; what is not urgent waits for the end of quiet hours."""
+
+
 class ToolSet(Protocol):
     """Tools that belong together."""
 
@@ -64,7 +71,7 @@ class Providers:
         *,
         readings: Readings | None = None,
         shared: Shared | None = None,
-        announce: Callable[[str], Awaitable[None]] | None = None,
+        announce: Announce | None = None,
         furnish: Furnish = lambda _things, _rooms: None,
     ) -> None:
         self._settings = settings
@@ -124,7 +131,7 @@ class Providers:
             states,
             units=household.units,
             on_measured=self._measured if self._readings is not None else None,
-            on_alert=self._announce,
+            on_alert=self._warn if self._announce is not None else None,
         )
         self.sets.append(tools)
         if household.location or point:
@@ -163,7 +170,7 @@ class Providers:
             source,
             zone=lambda: household.zone,
             reminded=JsonStore(self._settings.data_dir / "household" / "reminded.json"),
-            announce=self._announce,
+            announce=self._tell if self._announce is not None else None,
             before=timedelta(minutes=chosen.remind_minutes) if chosen.remind_minutes else None,
         )
         self.sets.append(self.calendar)
@@ -190,6 +197,14 @@ class Providers:
         self._work.append(connection.run)
         if sensors is not None:
             self._work.append(sensors.run)
+
+    async def _warn(self, text: str) -> None:
+        assert self._announce is not None
+        await self._announce(text, urgent=True)
+
+    async def _tell(self, text: str) -> None:
+        assert self._announce is not None
+        await self._announce(text)
 
     async def _measured(self, measured: Sequence[Measured]) -> None:
         assert self._readings is not None

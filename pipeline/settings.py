@@ -32,6 +32,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from pipeline.addresses import checked_url
+from pipeline.quiet import QuietHours
 from pipeline.store.settings import Embeddings, Stores
 from pipeline.tool_settings import Calendar, Finance, Home, News, Questions, Weather
 from pipeline.vllm_arguments import Engine
@@ -65,6 +66,12 @@ def _checked_token(token: SecretStr) -> SecretStr:
     return token
 
 
+def _checked_hours(words: str) -> str:
+    QuietHours(words)
+    return words
+
+
+QuietTime = Annotated[str, AfterValidator(_checked_hours)]
 FilePath = Annotated[Path, AfterValidator(_expanded)]
 Token = Annotated[SecretStr, AfterValidator(_checked_token)]
 Threads = Annotated[int, Field(ge=0, le=256)]
@@ -181,6 +188,8 @@ class Household(BaseModel):
     """A mail or web address that servers on the internet are told; some want one."""
     timezone: str | None = None
     """A name such as `Europe/Lisbon`; none is the system's."""
+    quiet: QuietTime | None = None
+    """Hours in which nothing is announced that can wait, such as 22:00-07:00."""
     persona: str | None = Field(default=None, max_length=4000)
     """Further instructions on how to answer."""
 

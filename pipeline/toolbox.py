@@ -14,6 +14,7 @@ from tools.clock import Clock
 from tools.executor import Executor
 from tools.lists import Lists
 from tools.memory import Memory, Notebook
+from tools.quiet import Disturbance, Hush
 from tools.timers import Timer, Timers
 from tools.tool import Context, Effect
 
@@ -33,6 +34,7 @@ class Toolbox:
         folder: where timers and lists are kept.
         on_ring: told of each timer, alarm and reminder that is due.
         notebook: where what people want remembered is kept; None where there is no database.
+        hush: keeps announcements from a device; None where none are made.
         providers: what asks others outside of the process.
     """
 
@@ -42,16 +44,19 @@ class Toolbox:
         *,
         on_ring: Callable[[Timer], Awaitable[None]],
         notebook: Notebook | None = None,
+        hush: Hush | None = None,
         providers: Providers | None = None,
     ) -> None:
         self._timers = Timers(JsonStore(folder / "timers.json"), on_ring)
         memory = [] if notebook is None else [Memory(notebook)]
+        disturbance = [] if hush is None else [Disturbance(hush)]
         sets: tuple[ToolSet, ...] = (
             Clock(),
             self._timers,
             Lists(JsonStore(folder / "lists.json")),
             Calculator(),
             *memory,
+            *disturbance,
             *(providers.sets if providers is not None else ()),
         )
         self._providers = providers

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from loguru import logger
 from starlette.responses import JSONResponse, Response
 
+import satellites.announce
 import satellites.browser.door
 import satellites.chat.door
 import satellites.engine_routes
@@ -52,6 +53,7 @@ class Assistant(
     satellites.chat.door.Assistant,
     satellites.engine_routes.Assistant,
     satellites.readings.Assistant,
+    satellites.announce.Assistant,
     Protocol,
 ):
     """What this application and its doors need of the assistant. Entering it loads and warms its engines."""
@@ -88,6 +90,7 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
     satellites.realtime.door.mount,
     satellites.engine_routes.mount,
     satellites.readings.mount,
+    satellites.announce.mount,
 )
 """Every door of this application."""
 

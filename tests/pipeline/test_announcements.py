@@ -1,5 +1,12 @@
+from datetime import UTC, datetime, time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
 from pipeline.announcements import MOST_WAITING, Announcements
 from pipeline.caller import Caller, Capability
+from pipeline.quiet import Quiet, QuietHours
 from tools.timers import Timer
 
 
@@ -53,3 +60,60 @@ async def test_what_a_conversation_ended_too_early_to_say_waits_for_the_next_one
         kitchen.left = ["The wash is done."]
     async with house.reach(hall):
         assert hall.said == ["The wash is done."]
+
+
+def moment(hour: int, minute: int = 0) -> float:
+    return datetime(2026, 11, 23, hour, minute, tzinfo=UTC).timestamp()
+
+
+async def test_in_quiet_hours_only_what_cannot_wait_is_said() -> None:
+    now = [moment(23)]
+    quiet = Quiet(QuietHours("22:00-07:00"), zone=lambda: UTC, now=lambda: now[0])
+    house, kitchen = Announcements(quiet), Talk("kitchen")
+    async with house.reach(kitchen):
+        assert not await house.say("The wash is done.", device="kitchen")
+        await house.ring(Timer("1", "alarm", "", moment(23), 600, "kitchen"))
+        assert await house.say("A storm is coming.", urgent=True)
+        await house.release()
+        assert [text.split()[0] for text in kitchen.said] == ["Your", "A"]
+        async with house.reach(late := Talk("hall")):
+            assert late.said == []
+        now[0] = moment(7)
+        await house.release()
+        assert kitchen.said[-1] == "The wash is done."
+        await house.release()
+        assert len(kitchen.said) == 3
+
+
+async def test_who_does_not_want_to_be_disturbed_is_told_later() -> None:
+    now = [moment(12)]
+    quiet = Quiet(None, zone=lambda: UTC, now=lambda: now[0])
+    house, study, kitchen = Announcements(quiet), Talk("study"), Talk("kitchen")
+    async with house.reach(study), house.reach(kitchen):
+        quiet.hush("study", 3600)
+        await house.say("Dinner is ready.")
+        assert (study.said, kitchen.said) == ([], ["Dinner is ready."])
+        await house.say("Your package is here.", device="study")
+        assert "Your package is here." not in study.said
+        now[0] += 3601
+        await house.release()
+        assert "Your package is here." in study.said + kitchen.said
+        quiet.hush("study", 3600)
+        quiet.hush("study", 0)
+        assert await house.say("Now?", device="study")
+
+
+@pytest.mark.parametrize("words", ["", "22-7", "25:00-07:00", "22:00-07:60", "night", "22:00"])
+def test_what_are_no_hours_is_refused(words: str) -> None:
+    with pytest.raises(ValueError, match=r"two times of day|must be in"):
+        QuietHours(words)
+
+
+@given(some.times(), some.times(), some.times())
+def test_it_is_quiet_in_the_hours_or_in_those_between(begins: time, ends: time, now: time) -> None:
+    quiet = QuietHours(f"{begins:%H:%M}-{ends:%H:%M}")
+    other = QuietHours(f"{ends:%H:%M}-{begins:%H:%M}")
+    if (begins.hour, begins.minute) != (ends.hour, ends.minute):
+        assert quiet.hold(now) != other.hold(now)
+    else:
+        assert not quiet.hold(now)

@@ -1,0 +1,56 @@
+"""Where automations and scripts of the house have the assistant say something: `POST /v1/announce`.
+
+It is said at a device, or wherever somebody can hear it, once nobody speaks there; in quiet hours it waits, unless it
+is urgent.
+"""
+
+from http import HTTPStatus
+from typing import Annotated, Protocol
+
+from fastapi import FastAPI, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import JSONResponse, Response
+
+from pipeline.assistant import AssistantNotReady
+
+LONGEST = 1000
+"""Characters; nobody listens to more at once."""
+
+
+class Assistant(Protocol):
+    """What this door needs of the assistant."""
+
+    async def announce(self, text: str, *, device: str | None, urgent: bool) -> bool:
+        """Say something; False where it waits until somebody can hear it. Raises `AssistantNotReady`."""
+
+
+class Announcement(BaseModel):
+    """What is to be said."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    text: Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=r"^[^\x00]*$")]
+    device: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")] | None = None
+    """Where; anywhere where it is left out, or nobody is there."""
+    urgent: bool = False
+    """Whether it is said in quiet hours too."""
+
+
+def mount(app: FastAPI, assistant: Assistant) -> None:
+    """Take announcements at `app`."""
+
+    async def announce(request: Request) -> Response:
+        try:
+            wanted = Announcement.model_validate_json(await request.body())
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "body"
+            return JSONResponse({"error": {"message": f"{where}: {first['msg']}"}}, HTTPStatus.BAD_REQUEST)
+        try:
+            said = await assistant.announce(wanted.text, device=wanted.device, urgent=wanted.urgent)
+        except AssistantNotReady as error:
+            problem = {"error": {"message": str(error)}}
+            return JSONResponse(problem, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "5"})
+        return JSONResponse({"status": "said" if said else "waiting"})
+
+    app.add_api_route("/v1/announce", announce, methods=["POST"], response_model=None)
