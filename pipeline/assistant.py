@@ -44,6 +44,7 @@ from pipeline.store.stores import Stores, open_shared, open_stores
 from pipeline.toolbox import Toolbox
 from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
+from tools.policy import Policy
 from voice import models
 from voice.endpointing import SmartTurn
 from voice.piper import PiperEngine
@@ -399,6 +400,7 @@ class Assistant:
                 announce=self._announcements.say,
                 furnish=intents.furnish,
             ),
+            policy=_policy(self.settings),
         )
         self._stack.push_async_callback(toolbox.close)
         self._own_task(toolbox.run(), "tools")
@@ -439,6 +441,11 @@ class Assistant:
         except (OpenAIError, TimeoutError) as error:
             # It may come up later, and until then the assistant says so aloud.
             logger.warning(f"the language model at {engines.endpoint.url} does not answer yet: {error}")
+
+
+def _policy(settings: Settings) -> Policy:
+    chosen = settings.policy
+    return Policy(frozenset(chosen.forbid), frozenset(chosen.confirm), chosen.people, chosen.rooms)
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

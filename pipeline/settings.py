@@ -34,7 +34,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pipeline.addresses import checked_url
 from pipeline.quiet import QuietHours
 from pipeline.store.settings import Embeddings, Stores
-from pipeline.tool_settings import Calendar, Finance, Home, News, Questions, Weather
+from pipeline.tool_settings import Calendar, Finance, Home, News, Policy, Questions, Weather
 from pipeline.vllm_arguments import Engine
 
 FILE_NAME = "passfel.toml"
@@ -256,6 +256,7 @@ class Settings(BaseSettings):
     news: News = News()
     finance: Finance = Finance()
     questions: Questions = Questions()
+    policy: Policy = Policy()
 
     @classmethod
     def settings_customise_sources(

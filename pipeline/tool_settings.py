@@ -109,3 +109,18 @@ class Questions(BaseModel):
     facts_url: Url = "https://query.wikidata.org/sparql"
     instant_url: Url = "https://api.duckduckgo.com"
     papers_url: Url = "https://export.arxiv.org"
+
+
+class Policy(BaseModel):
+    """What the household allows its tools; `passfel tools` lists their names."""
+
+    model_config = _FROZEN
+
+    forbid: tuple[str, ...] = ()
+    """Tools that nobody may use."""
+    confirm: tuple[str, ...] = ()
+    """Tools whose use is confirmed aloud."""
+    people: dict[str, tuple[str, ...]] = {}
+    """Tools that only these people may use."""
+    rooms: dict[str, tuple[str, ...]] = {}
+    """Tools that may only be used from these rooms."""

@@ -6,6 +6,8 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
+from loguru import logger
+
 from pipeline.caller import Caller, Permission
 from pipeline.json_store import JsonStore
 from pipeline.providers import Providers, ToolSet
@@ -14,6 +16,7 @@ from tools.clock import Clock
 from tools.executor import Executor
 from tools.lists import Lists
 from tools.memory import Memory, Notebook
+from tools.policy import Policy
 from tools.quiet import Disturbance, Hush
 from tools.timers import Timer, Timers
 from tools.tool import Context, Effect
@@ -36,6 +39,7 @@ class Toolbox:
         notebook: where what people want remembered is kept; None where there is no database.
         hush: keeps announcements from a device; None where none are made.
         providers: what asks others outside of the process.
+        policy: what the household allows.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Toolbox:
         notebook: Notebook | None = None,
         hush: Hush | None = None,
         providers: Providers | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self._timers = Timers(JsonStore(folder / "timers.json"), on_ring)
         memory = [] if notebook is None else [Memory(notebook)]
@@ -60,7 +65,10 @@ class Toolbox:
             *(providers.sets if providers is not None else ()),
         )
         self._providers = providers
-        self.executor = Executor([tool for each in sets for tool in each.tools()])
+        self.executor = Executor([tool for each in sets for tool in each.tools()], policy=policy)
+        known = {tool.name for tool in self.executor.tools(tuple(Effect))}
+        for name in sorted((policy or Policy()).named - known):
+            logger.warning(f"policy: there is no tool {name!r}; passfel tools lists those there are")
 
     async def run(self) -> None:
         """Ring what is due, and keep what is known of the world fresh, until cancelled."""

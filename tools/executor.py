@@ -20,6 +20,7 @@ from loguru import logger
 from pydantic import ValidationError
 
 from tools.outcomes import MemoryOutcomes, Outcome, Outcomes, Status
+from tools.policy import Policy
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain
 
 CONFIRM_WITHIN: Final = 60.0
@@ -59,6 +60,7 @@ class Executor:
 
     Args:
         outcomes: remembers what has been done.
+        policy: what the household allows.
         clock: monotonic seconds.
     """
 
@@ -67,9 +69,11 @@ class Executor:
         tools: Sequence[Tool],
         outcomes: Outcomes | None = None,
         *,
+        policy: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tools = {tool.name: tool for tool in tools}
+        rules = policy or Policy()
+        self._tools = {tool.name: rules.over(tool) for tool in tools}
         if len(self._tools) < len(tools):
             raise ValueError("two tools have the same name")
         self._outcomes = outcomes or MemoryOutcomes()

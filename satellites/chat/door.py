@@ -32,7 +32,8 @@ from satellites.chat.schema import BadRequest, ChatRequest, parse
 
 CAPABILITIES = frozenset({Capability.SHOW})
 
-PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL})
+# Whoever is let in holds the token or sits at this machine; what matters is still confirmed aloud.
+PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
 """The application lets in only this machine and who knows the household's token: people of the house."""
 
 MOST_ANSWERS = 100

@@ -29,7 +29,8 @@ MODEL = "passfel"
 
 CAPABILITIES = frozenset({Capability.HEAR, Capability.SPEAK, Capability.FULL_DUPLEX, Capability.CALL_TOOLS})
 
-PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL})
+# Whoever is let in holds the token or sits at this machine; what matters is still confirmed aloud.
+PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
 """The application lets in only this machine and who knows the household's token: people of the house."""
 
 

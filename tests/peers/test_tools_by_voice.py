@@ -132,7 +132,9 @@ async def test_the_weather_is_asked_for_and_asked_on_about(household: Household)
 
 async def test_a_light_is_turned_on_and_a_door_unlocked_after_a_yes(household: Household) -> None:
     await household.home.until("light.bed_light", "off")
-    heard, first, second, third = await household.ask("Turn on the bed light.", "Can you unlock the front door?", "Yes.")
+    heard, first, second, third = await household.ask(
+        "Turn on the bed light.", "Can you unlock the front door?", "Yes."
+    )
     assert first == "The bed light is on."
     assert second == "Shall I really unlock the front door?"
     assert "unlocked" in third
