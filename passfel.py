@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from pipeline import engine_control, settings
+from pipeline import engine_control, settings, tool_commands
 from pipeline.budget import command as budget_command
 from pipeline.budget.command import PlanFailed
 from pipeline.engine_control import EngineCommandFailed
 from pipeline.settings import Settings, SettingsInvalid, is_loopback
 from pipeline.store import command as store_command
 from pipeline.store.command import StoreCommandFailed
+from pipeline.tool_commands import ToolCommandFailed
 
 if TYPE_CHECKING:
     from satellites.realtime.talk import Report
@@ -32,6 +33,8 @@ examples:
   passfel say "Good morning" -o hi.wav  speak
   passfel hear question.wav             write down what is said
   passfel learn ~/Documents/manuals     let it answer from your documents
+  passfel connect homeassistant         control the house; also caldav, venice
+  passfel tools                         see what it can use, and when that last worked
   passfel backup house.tar.gz           keep what it remembers in a safe place
   passfel plan --machine gx10           see which language model fits a machine, before fetching any
   passfel engine start                  run vLLM with the model that the settings name
@@ -46,6 +49,17 @@ class CommandFailed(Exception):  # noqa: N818 - reads as what happened
     """A command could not do what it was asked; the message is for people and says what to do."""
 
 
+FAILURES = (
+    SettingsInvalid,
+    CommandFailed,
+    EngineCommandFailed,
+    PlanFailed,
+    StoreCommandFailed,
+    ToolCommandFailed,
+)
+"""Each has a message for people, which says what to do."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0 done, 1 failed, 2 not understood."""
     options = _parser().parse_args(arguments)
@@ -54,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _log_to_stderr(chosen.log_level if options.runs_on else "WARNING")
         status: int = options.command(chosen, options)
         sys.stdout.flush()
-    except (SettingsInvalid, CommandFailed, EngineCommandFailed, PlanFailed, StoreCommandFailed) as error:
+    except FAILURES as error:
         for line in str(error).splitlines():
             print(f"{_paint('passfel:', RED, sys.stderr)} {line}", file=sys.stderr)
         return 1
@@ -118,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     store_command.add_commands(commands)
     budget_command.add_commands(commands)
     engine_control.add_commands(commands, _own_address)
+    tool_commands.add_commands(commands)
 
     doctor = commands.add_parser(
         "doctor",

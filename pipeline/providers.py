@@ -1,6 +1,7 @@
 """The tools that ask others outside of the process, as the settings have them, and what these share."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -85,6 +86,7 @@ class Providers:
         self._work: list[Callable[[], Coroutine[None, None, None]]] = []
         self.sets: list[ToolSet] = []
         self.calendar: Calendar | None = None
+        self._connection: Connection | None = None
         if settings.weather.enabled:
             self._add_weather()
         if settings.news.enabled and settings.news.feeds:
@@ -104,6 +106,14 @@ class Providers:
         async with asyncio.TaskGroup() as tasks:
             for work in self._work:
                 tasks.create_task(work())
+
+    async def connected(self, *, within: float) -> None:
+        """Wait until what stays connected is, for so many seconds at most. `run` connects it."""
+        if self._connection is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._connection.ready.wait()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -192,7 +202,9 @@ class Providers:
             names = [(name, thing.kind) for thing in found for name in (thing.name, *thing.aliases)]
             self._furnish(names, house.rooms)
 
-        connection = Connection(url, token, house, on_change=changed, exposed_only=self._settings.home.exposed_only)
+        self._connection = connection = Connection(
+            url, token, house, on_change=changed, exposed_only=self._settings.home.exposed_only
+        )
         self.sets.append(Home(house, connection))
         self._work.append(connection.run)
         if sensors is not None:

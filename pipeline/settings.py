@@ -31,7 +31,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from pipeline import credentials
 from pipeline.addresses import checked_url
+from pipeline.credentials import CredentialsUnreadable
 from pipeline.quiet import QuietHours
 from pipeline.store.settings import Embeddings, Stores
 from pipeline.tool_settings import Calendar, Finance, Home, News, Policy, Questions, Weather
@@ -312,6 +314,7 @@ def load(file: Path | None = None) -> Settings:
     """
     file = file or find_file()
     values = _read(file) if file else {}
+    values = _with_credentials(values)
     unknown = list(_unknown_variables())
     try:
         settings = Settings(**values)
@@ -326,6 +329,22 @@ def load(file: Path | None = None) -> Settings:
         problems = []
     # Only the text goes on: pydantic's error, as cause or context, could show values.
     raise SettingsInvalid("\n".join(unknown + problems)) from None
+
+
+def _with_credentials(values: dict[str, Any]) -> dict[str, Any]:
+    """Add what `passfel connect` has kept where the file says nothing else."""
+    named = os.environ.get(f"{_PREFIX}DATA_DIR") or values.get("data_dir")
+    folder = (
+        _expanded(Path(named))
+        if isinstance(named, str)
+        else Settings.model_fields["data_dir"].get_default(call_default_factory=True)
+    )
+    try:
+        kept = credentials.read(folder)
+    except CredentialsUnreadable as error:
+        raise SettingsInvalid(str(error)) from None
+    groups = {name: {**group, **values[name]} for name, group in kept.items() if isinstance(values.get(name), dict)}
+    return {**kept, **values, **groups}
 
 
 def _read(file: Path) -> dict[str, Any]:

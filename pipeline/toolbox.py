@@ -8,6 +8,7 @@ from typing import Final
 
 from loguru import logger
 
+from pipeline.audit import Audit
 from pipeline.caller import Caller, Permission
 from pipeline.json_store import JsonStore
 from pipeline.providers import Providers, ToolSet
@@ -65,7 +66,10 @@ class Toolbox:
             *(providers.sets if providers is not None else ()),
         )
         self._providers = providers
-        self.executor = Executor([tool for each in sets for tool in each.tools()], policy=policy)
+        self._audit = Audit(folder)
+        self.executor = Executor(
+            [tool for each in sets for tool in each.tools()], policy=policy, on_call=self._audit.note
+        )
         known = {tool.name for tool in self.executor.tools(tuple(Effect))}
         for name in sorted((policy or Policy()).named - known):
             logger.warning(f"policy: there is no tool {name!r}; passfel tools lists those there are")
@@ -89,6 +93,7 @@ class Toolbox:
     async def close(self) -> None:
         """Let tools that are at work finish."""
         await self.executor.close()
+        self._audit.close()
         if self._providers is not None:
             await self._providers.close()
 

@@ -42,6 +42,11 @@ class CalDav:
         """Close the connection."""
         await self._client.close()
 
+    async def names(self) -> list[str]:
+        """What the calendars are called. Raises `Failed`."""
+        async with _told():
+            return [self._names.get(str(calendar.url), "") for calendar in await self._all()]
+
     async def between(self, starts: datetime, ends: datetime) -> list[Appointment]:
         """The appointments of a time, those that repeat each time they do, the next first. Raises `Failed`."""
         async with _told():

@@ -61,6 +61,7 @@ class Executor:
     Args:
         outcomes: remembers what has been done.
         policy: what the household allows.
+        on_call: told of each call, of what came of it, and of the seconds that it took.
         clock: monotonic seconds.
     """
 
@@ -70,6 +71,7 @@ class Executor:
         outcomes: Outcomes | None = None,
         *,
         policy: Policy | None = None,
+        on_call: Callable[[Context, Outcome, float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         rules = policy or Policy()
@@ -77,6 +79,7 @@ class Executor:
         if len(self._tools) < len(tools):
             raise ValueError("two tools have the same name")
         self._outcomes = outcomes or MemoryOutcomes()
+        self._on_call = on_call
         self._clock = clock
         self._running: dict[str, _Running] = {}
         self._pending: dict[str, _Pending] = {}
@@ -101,15 +104,15 @@ class Executor:
         if tool is None:
             known = ", ".join(each.name for each in self.tools(allowed))
             said = f"There is no tool {name!r}. There are: {known}."
-            return _noted(context, Outcome("", name, {}, Status.INVALID, said))
+            return self._noted(context, Outcome("", name, {}, Status.INVALID, said))
         try:
             checked = _check(tool, arguments)
         except TryAgain as error:
-            return _noted(context, Outcome("", name, {}, Status.INVALID, str(error)))
+            return self._noted(context, Outcome("", name, {}, Status.INVALID, str(error)))
         key = _key(context, name, checked)
         if tool.effect not in allowed:
             refusal = Outcome(key, name, checked, Status.REFUSED, "Sorry, that is not allowed from here.")
-            return _noted(context, refusal)
+            return self._noted(context, refusal)
         question = self._question(tool, context, checked)
         if question is not None and key not in self._running:
             return await self._recorded(key, name) or self._ask(question, checked, context, key, name)
@@ -169,7 +172,7 @@ class Executor:
         self._pending = {talk: each for talk, each in self._pending.items() if now - each.asked <= CONFIRM_WITHIN}
         outcome = Outcome(key, name, arguments, Status.UNCONFIRMED, question)
         self._pending[context.conversation] = _Pending(outcome, now)
-        return _noted(context, outcome)
+        return self._noted(context, outcome)
 
     async def _run(self, tool: Tool, arguments: Mapping[str, Any], context: Context, key: str) -> Outcome:
         running = self._running.get(key)
@@ -184,6 +187,7 @@ class Executor:
         acts = tool.effect in _ACTING
         if acts and (done := await self._recorded(key, tool.name)) is not None:
             return done
+        began = self._clock()
         attempt = await _attempt(tool, arguments, context)
         if tool.quotes:
             self.note_quoted(context)
@@ -191,7 +195,16 @@ class Executor:
         # What only tells may be asked again: the time has gone on.
         if acts and attempt.settled:
             await self._record(outcome)
-        return _noted(context, outcome)
+        return self._noted(context, outcome, self._clock() - began)
+
+    def _noted(self, context: Context, outcome: Outcome, seconds: float = 0.0) -> Outcome:
+        """Write the audit record: tool, device, person, outcome, but no arguments, which may hold what is private."""
+        who = f"{context.device}, {context.person}" if context.person else context.device
+        # The name of a tool that does not exist is the model's own invention.
+        logger.info(f"{outcome.tool[:60]!r} called from {who}: {outcome.status.value}")
+        if self._on_call is not None:
+            self._on_call(context, outcome, seconds)
+        return outcome
 
     async def _recorded(self, key: str, name: str) -> Outcome | None:
         """What this call has come to before. Where that cannot be known, nothing is done: twice would be worse."""
@@ -266,11 +279,3 @@ def _problem(tool: Tool, kind: str, place: Sequence[int | str], message: str) ->
 def _key(context: Context, name: str, arguments: Mapping[str, Any]) -> str:
     said = json.dumps([context.conversation, context.turn, name, arguments], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()[:32]
-
-
-def _noted(context: Context, outcome: Outcome) -> Outcome:
-    """Write the audit record: tool, device, person, outcome, but no arguments, which may hold what is private."""
-    who = f"{context.device}, {context.person}" if context.person else context.device
-    # The name of a tool that does not exist is the model's own invention.
-    logger.info(f"{outcome.tool[:60]!r} called from {who}: {outcome.status.value}")
-    return outcome

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pipeline.audit import forget_calls
 from pipeline.context.calendars import CALENDAR, CONTACTS, read_agenda
 from pipeline.context.documents import READERS, Unreadable, read_document
 from pipeline.context.embeddings import EmbeddingsDown
@@ -193,6 +194,7 @@ async def _forget(settings: Settings, options: argparse.Namespace) -> int:
             print("nothing was removed")
             return 1
         await privacy.forget(database, person)
+    await asyncio.to_thread(forget_calls, settings.data_dir / "household", person)
     print(f"everything that was kept of {person} is removed; backups that were made before still hold it")
     return 0
 

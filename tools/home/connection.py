@@ -53,7 +53,8 @@ class Connection:
         self._on_change = on_change
         self._exposed_only = exposed_only
         self._client: HomeAssistantClient | None = None
-        self._ready = asyncio.Event()
+        self.ready = asyncio.Event()
+        """Set while the house is known."""
         self._stale = asyncio.Event()
         self._news = asyncio.Event()
         self.problem: str | None = "it has not been asked yet"
@@ -106,7 +107,7 @@ class Connection:
 
     async def _ask(self, command: str, **words: Any) -> Any:
         client = self._client
-        if client is None or not self._ready.is_set():
+        if client is None or not self.ready.is_set():
             raise Failed("Home Assistant can't be reached right now. Please try again in a moment.")
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -128,12 +129,12 @@ class Connection:
                 keeping = tasks.create_task(self._keep_registries(client))
                 await self._subscribe(client)
                 self.problem = None
-                self._ready.set()
+                self.ready.set()
                 logger.info(f"Home Assistant is connected: {len(self._house.things)} things")
                 await asyncio.wait({listening})
                 keeping.cancel()
         finally:
-            self._ready.clear()
+            self.ready.clear()
             self._client = None
             await client.disconnect()
 

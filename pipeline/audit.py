@@ -1,0 +1,127 @@
+"""Who called which tool, when, and what came of it: a line of JSON each, in a file that only its owner reads.
+
+Arguments are not written down: they may hold what is private, or a secret.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, Final
+
+from loguru import logger
+
+from tools.outcomes import Outcome, Status
+from tools.tool import Context
+
+NAME: Final = "calls.log"
+LARGEST: Final = 5_000_000
+"""Bytes, after which a new file is begun; one older one is kept."""
+
+
+class _Handler(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
+        logger.warning("a call cannot be written down: is the disk full?")
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """How a tool fared lately."""
+
+    called: datetime
+    status: str
+    worked: datetime | None
+    """When it last did what it was asked."""
+
+
+class Audit:
+    """Writes calls down.
+
+    Args:
+        folder: where the file is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._handler: RotatingFileHandler | None = None
+
+    def note(self, context: Context, outcome: Outcome, seconds: float) -> None:
+        """Write a call down. A full disk costs no call."""
+        entry = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "tool": outcome.tool[:60],
+            "status": outcome.status.value,
+            "seconds": round(seconds, 3),
+            "device": context.device,
+            "person": context.person,
+            "conversation": context.conversation,
+            "turn": context.turn,
+        }
+        try:
+            handler = self._handler or self._opened()
+            handler.emit(logging.makeLogRecord({"msg": json.dumps(entry, ensure_ascii=False)}))
+        except OSError as error:
+            logger.warning(f"a call cannot be written down: {error}")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._handler is not None:
+            self._handler.close()
+            self._handler = None
+
+    def _opened(self) -> RotatingFileHandler:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / NAME
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        self._handler = _Handler(file, maxBytes=LARGEST, backupCount=1, encoding="utf-8")
+        return self._handler
+
+
+def last_calls(folder: Path) -> dict[str, Last]:
+    """How each tool fared lately, by its name. This blocks."""
+    found: dict[str, Last] = {}
+    for entry in _entries(folder):
+        at = datetime.fromisoformat(entry["at"])
+        before = found.get(entry["tool"])
+        worked = at if entry["status"] == Status.DONE.value else before.worked if before else None
+        found[entry["tool"]] = Last(at, entry["status"], worked)
+    return found
+
+
+def forget_calls(folder: Path, person: str) -> None:
+    """Remove a person's calls. This blocks. Raises `OSError`."""
+    for file in _files(folder):
+        kept = [line for line in _lines(file) if (entry := _entry(line)) is None or entry.get("person") != person]
+        new = file.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as rewritten:
+            rewritten.writelines(kept)
+        new.replace(file)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in (folder / f"{NAME}.1", folder / NAME) if file.is_file()]
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+
+
+def _entries(folder: Path) -> Iterator[dict[str, Any]]:
+    for file in _files(folder):
+        for line in _lines(file):
+            if (entry := _entry(line)) is not None:
+                yield entry
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+        datetime.fromisoformat(entry["at"])
+        return dict(entry) if isinstance(entry["tool"], str) and isinstance(entry["status"], str) else None
+    except (ValueError, TypeError, KeyError):
+        return None
