@@ -14,7 +14,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "HassTimerStatus": "timer_status", "HassIncreaseTimer": "change_timer", "HassDecreaseTimer": "change_timer",
     "HassGetCurrentTime": "get_time", "HassGetCurrentDate": "get_date", "HassShoppingListAddItem": "add_to_list",
     "HassShoppingListCompleteItem": "remove_from_list", "ReadList": "read_list", "ClearList": "clear_list",
-    "SetAlarm": "set_alarm", "SetReminder": "set_reminder", "Sum": "calculate",
+    "SetAlarm": "set_alarm", "Snooze": "snooze", "SetReminder": "set_reminder", "Sum": "calculate",
     "Conversion": "convert_units", "Remember": "remember", "Recall": "recall", "Forget": "forget",
     "HassGetWeather": "get_weather", "GetWeather": "get_weather", "WeatherAlerts": "weather_alerts",
     "ListEvents": "list_events", "FindEvent": "find_event", "FreeTime": "free_time", "AddEvent": "add_event",
@@ -130,6 +130,8 @@ def _arguments(intent: str, tool: str, said: dict[str, Any], phrases: Phrases) -
     if tool == "convert_currency":
         amount = phrases.number(str(said.get("amount", "")))
         return [] if amount is None else [said | {"amount": amount}]
+    if tool == "set_alarm":
+        return [{{"when": "day"}.get(name, name): value for name, value in said.items()}]
     if tool in _TITLED:
         return [{_TITLED[tool].get(name, name): value for name, value in said.items()}]
     if tool in _TAKEN and not said.keys() <= _TAKEN[tool]:
@@ -141,9 +143,12 @@ def _arguments(intent: str, tool: str, said: dict[str, Any], phrases: Phrases) -
 
 def _reminders(said: dict[str, Any]) -> list[dict[str, Any]]:
     """The tool counts in minutes."""
-    text, time = said["item"], said.get("time")
-    if time is not None:
-        return [{"text": text, "time": time}]
+    text = said["item"]
+    if said.keys() & {"time", "when"}:
+        named = {"when": "day"}
+        return [
+            {"text": text} | {named.get(name, name): said[name] for name in ("time", "when", "repeat") if name in said}
+        ]
     lengths = (
         float(said.get(unit, 0)) * minutes for unit, minutes in (("hours", 60), ("minutes", 1), ("seconds", 1 / 60))
     )

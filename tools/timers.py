@@ -12,6 +12,8 @@ from loguru import logger
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from tools.clock import next_time, spoken_time, time_of_day
+from tools.days import span
+from tools.recurrence import SPOKEN, Repeat, fits, next_due, zone_called
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
 
 LONGEST: Final = timedelta(days=366).total_seconds()
@@ -23,6 +25,13 @@ RETRY: Final = 5.0
 """Seconds until what could not be rung is rung again."""
 LOOK_AGAIN: Final = 10.0
 """Seconds between two looks at the clock: it may be set, or go on while the machine sleeps."""
+
+SNOOZE: Final = 10.0
+"""Minutes."""
+SNOOZE_WITHIN: Final = 600.0
+"""Seconds after ringing in which something can be put off."""
+MORNING: Final = "9:00"
+"""When people are reminded who named only a day."""
 
 Kind = Literal["timer", "alarm", "reminder"]
 
@@ -51,6 +60,10 @@ class Timer:
     """How long it was set for."""
     device: str
     """Where it was set and rings."""
+    repeat: str = ""
+    """How it comes again, as `tools.recurrence` has it; empty where it does not."""
+    zone: str = ""
+    """The name of the time zone in which it does."""
 
     @property
     def label(self) -> str:
@@ -142,6 +155,7 @@ class Timers:
         self._loading = asyncio.Lock()
         self._changing = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._rung: dict[str, tuple[Timer, float]] = {}
 
     def tools(self) -> Sequence[Tool]:
         """What can be asked."""
@@ -152,6 +166,7 @@ class Timers:
             tool(self.timer_status, effect=Effect.READ),
             tool(self.set_alarm, effect=Effect.CONTROL),
             tool(self.set_reminder, effect=Effect.CONTROL),
+            tool(self.snooze, effect=Effect.CONTROL),
         ]
 
     async def run(self) -> None:
@@ -257,31 +272,77 @@ class Timers:
         told = [self._told(timer, context) for timer in found]
         return Result(f"{begun(_joined(told))}.", {"timers": [self._data(timer) for timer in found]})
 
-    async def set_alarm(self, context: Context, time: str, name: str | None = None) -> Result:
+    async def set_alarm(
+        self, context: Context, time: str, name: str | None = None, day: str | None = None, repeat: Repeat | None = None
+    ) -> Result:
         """Set an alarm for a time of day.
 
         Args:
             time: when, such as 07:30 or 7 am; the next time that it is so late.
             name: what it is for.
+            day: the day, such as tomorrow or friday, where it is not the next time.
+            repeat: how it comes again.
         """
-        timer = await self._start(context, "alarm", _plain(name or ""), self._until(time, context))
-        return Result(f"The alarm is set for {self._when(timer, context)}.", self._data(timer))
+        due = self._due(time, day, repeat, context)
+        timer = await self._start(context, "alarm", _plain(name or ""), due - self._now(), repeat)
+        again = f", and then {SPOKEN[repeat]}" if repeat else ""
+        return Result(f"The alarm is set for {self._when(timer, context)}{again}.", self._data(timer))
 
-    async def set_reminder(self, context: Context, text: str, time: str | None = None, minutes: float = 0) -> Result:
+    async def set_reminder(
+        self,
+        context: Context,
+        text: str,
+        time: str | None = None,
+        minutes: float = 0,
+        day: str | None = None,
+        repeat: Repeat | None = None,
+    ) -> Result:
         """Remind somebody of something.
 
         Args:
             text: of what, such as call the plumber.
             time: when, such as 18:00 or 6 pm.
             minutes: or in how many minutes.
+            day: the day, such as tomorrow or friday, where it is not the next time.
+            repeat: how it comes again.
         """
         what = text.strip().rstrip(".")
         if not what:
             raise TryAgain("What is the reminder about? Give it a text.")
-        if not time and minutes <= 0:
+        if not time and not day and minutes <= 0:
             raise TryAgain("A reminder needs a time of day, or the minutes until then.")
-        timer = await self._start(context, "reminder", what, self._until(time, context) if time else minutes * 60)
-        return Result(f"I'll remind you at {self._when(timer, context)}: {what}.", self._data(timer))
+        seconds = minutes * 60
+        if time or day:
+            # Who names a day alone wants to be told in the morning.
+            seconds = self._due(time or MORNING, day, repeat, context) - self._now()
+        timer = await self._start(context, "reminder", what, seconds, repeat)
+        again = f", and then {SPOKEN[repeat]}" if repeat else ""
+        return Result(f"I'll remind you at {self._when(timer, context)}{again}: {what}.", self._data(timer))
+
+    async def snooze(self, context: Context, minutes: float = SNOOZE) -> Result:
+        """Have what rang last here ring again a little later.
+
+        Args:
+            minutes: in how many minutes.
+        """
+        rung = self._rung.get(context.device)
+        if rung is None or self._now() - rung[1] > SNOOZE_WITHIN:
+            raise Failed("Nothing has rung here in the last minutes.")
+        if minutes <= 0:
+            raise TryAgain("In how many minutes? Give a number above zero.")
+        last = rung[0]
+        again = replace(
+            last,
+            id=uuid4().hex[:8],
+            due=self._now() + minutes * 60,
+            seconds=minutes * 60,
+            device=context.device,
+            repeat="",
+        )
+        _refuse_beyond_a_year(minutes * 60)
+        await self._change(new=[again])
+        del self._rung[context.device]
+        return Result(f"All right, again in {spoken_length(minutes * 60)}.", self._data(again))
 
     async def told(self, zone: tzinfo) -> list[str]:
         """What is set, a sentence each, the next first. Raises `OSError`."""
@@ -310,16 +371,27 @@ class Timers:
         except Exception as error:  # noqa: BLE001 - the others still have to ring
             logger.error(f"the {timer.kind} {timer.id} could not be rung and is tried again: {error!r}")
             return False
+        self._rung[timer.device] = (timer, self._now())
         try:
-            await self._change(gone=[timer])
+            await self._change(gone=[timer], new=self._again(timer))
         except Failed:
             # It has rung, whatever is written: it must not ring every few seconds.
             (await self._loaded()).remove(timer)
         return True
 
-    async def _start(self, context: Context, kind: Kind, name: str, seconds: float) -> Timer:
+    def _again(self, timer: Timer) -> list[Timer]:
+        """The next one of one that comes again."""
+        if not timer.repeat:
+            return []
+        due = next_due(timer.due, timer.repeat, zone_called(timer.zone), self._now())
+        return [replace(timer, id=uuid4().hex[:8], due=due)]
+
+    async def _start(
+        self, context: Context, kind: Kind, name: str, seconds: float, repeat: Repeat | None = None
+    ) -> Timer:
         _refuse_beyond_a_year(seconds)
-        timer = Timer(uuid4().hex[:8], kind, name, self._now() + seconds, seconds, context.device)
+        id_, due, zone = uuid4().hex[:8], self._now() + seconds, str(context.zone) if repeat else ""
+        timer = Timer(id_, kind, name, due, seconds, context.device, repeat or "", zone)
         await self._change(new=[timer])
         return timer
 
@@ -358,8 +430,17 @@ class Timers:
         """What tells it from others; an alarm has only its time."""
         return f"{timer.label} for {self._when(timer, context)}" if timer.kind == "alarm" else timer.label
 
-    def _until(self, time: str, context: Context) -> float:
-        return next_time(time_of_day(time), self._now(), context.zone) - self._now()
+    def _due(self, time: str, day: str | None, repeat: Repeat | None, context: Context) -> float:
+        """When a time of day is meant, in seconds since 1970. Raises `Failed` where that has passed."""
+        wanted, now = time_of_day(time), self._now()
+        if day is None:
+            due = next_time(wanted, now, context.zone)
+            return due if fits(due, repeat, context.zone) else next_due(due, repeat or "", context.zone, now)
+        first = span(day, self._local(now, context)).first
+        due = datetime.combine(first, wanted, context.zone).timestamp()
+        if due <= now:
+            raise Failed("That has passed already. Please say another day or time.")
+        return due
 
     def _local(self, moment: float, context: Context) -> datetime:
         return datetime.fromtimestamp(round(moment), context.zone)
