@@ -127,7 +127,7 @@ class Assistant:
             whisper, smart_turn, detector, piper = voice.result()
             self._stores = stores.result()
             self._shared = shared.result()
-            toolbox = self._toolbox(intents.result())
+            toolbox = await self._toolbox(intents.result())
             engines = Engines(
                 whisper,
                 smart_turn,
@@ -386,20 +386,22 @@ class Assistant:
         self._stack.callback(completions.close)
         return completions
 
-    def _toolbox(self, intents: LocalIntents) -> Toolbox:
+    async def _toolbox(self, intents: LocalIntents) -> Toolbox:
         notebook = self._stores.notebook() if self._stores is not None else None
+        providers = Providers(
+            self.settings,
+            readings=self._stores.readings if self._stores is not None else None,
+            shared=self._shared,
+            announce=self._announcements.say,
+            furnish=intents.furnish,
+        )
+        await providers.prepare()
         toolbox = Toolbox(
             self.settings.data_dir / "household",
             on_ring=self._announcements.ring,
             notebook=notebook,
             hush=self._quiet.hush,
-            providers=Providers(
-                self.settings,
-                readings=self._stores.readings if self._stores is not None else None,
-                shared=self._shared,
-                announce=self._announcements.say,
-                furnish=intents.furnish,
-            ),
+            providers=providers,
             policy=_policy(self.settings),
         )
         self._stack.push_async_callback(toolbox.close)

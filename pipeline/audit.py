@@ -47,7 +47,6 @@ class Audit:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._handler: RotatingFileHandler | None = None
 
     def note(self, context: Context, outcome: Outcome, seconds: float) -> None:
         """Write a call down. A full disk costs no call."""
@@ -62,23 +61,20 @@ class Audit:
             "turn": context.turn,
         }
         try:
-            handler = self._handler or self._opened()
-            handler.emit(logging.makeLogRecord({"msg": json.dumps(entry, ensure_ascii=False)}))
+            self._write(json.dumps(entry, ensure_ascii=False))
         except OSError as error:
             logger.warning(f"a call cannot be written down: {error}")
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._handler is not None:
-            self._handler.close()
-            self._handler = None
-
-    def _opened(self) -> RotatingFileHandler:
+    def _write(self, line: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / NAME
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-        self._handler = _Handler(file, maxBytes=LARGEST, backupCount=1, encoding="utf-8")
-        return self._handler
+        handler = _Handler(file, maxBytes=LARGEST, backupCount=1, encoding="utf-8")
+        try:
+            handler.emit(logging.makeLogRecord({"msg": line}))
+        finally:
+            # Held open, it would be written to after somebody has restored or removed it.
+            handler.close()
 
 
 def last_calls(folder: Path) -> dict[str, Last]:

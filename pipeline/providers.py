@@ -16,6 +16,7 @@ from pipeline.store.cache import SharedCache
 from pipeline.store.database import StoreDown
 from pipeline.store.readings import Reading, Readings
 from pipeline.store.shared import Shared
+from pipeline.tool_settings import Mcp
 from tools.caldav_calendar import CalDav
 from tools.calendar import Calendar
 from tools.finance import Finance
@@ -23,6 +24,7 @@ from tools.home.connection import Connection
 from tools.home.home import Home
 from tools.home.house import House
 from tools.home.sensors import Sensors
+from tools.mcp_tools import McpServer, prepared
 from tools.measured import Measured
 from tools.news import News
 from tools.nws import NationalWeather
@@ -86,7 +88,7 @@ class Providers:
         self._work: list[Callable[[], Coroutine[None, None, None]]] = []
         self.sets: list[ToolSet] = []
         self.calendar: Calendar | None = None
-        self._connection: Connection | None = None
+        self._ready: list[asyncio.Event] = []
         if settings.weather.enabled:
             self._add_weather()
         if settings.news.enabled and settings.news.feeds:
@@ -101,6 +103,14 @@ class Providers:
         if settings.home.url is not None and settings.home.token is not None:
             self._add_home(settings.home.url, settings.home.token.get_secret_value())
 
+    async def prepare(self) -> None:
+        """Ask servers of others which tools they have, before `sets` is used."""
+        for tools in await prepared([_mcp_server(name, chosen) for name, chosen in self._settings.mcp.items()]):
+            self.sets.append(tools)
+            self._work.append(tools.run)
+            if tools.tools():
+                self._ready.append(tools.ready)
+
     async def run(self) -> None:
         """Keep fresh what tools know, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -109,11 +119,10 @@ class Providers:
 
     async def connected(self, *, within: float) -> None:
         """Wait until what stays connected is, for so many seconds at most. `run` connects it."""
-        if self._connection is None:
-            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self._connection.ready.wait()
+                for ready in self._ready:
+                    await ready.wait()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -202,11 +211,10 @@ class Providers:
             names = [(name, thing.kind) for thing in found for name in (thing.name, *thing.aliases)]
             self._furnish(names, house.rooms)
 
-        self._connection = connection = Connection(
-            url, token, house, on_change=changed, exposed_only=self._settings.home.exposed_only
-        )
+        connection = Connection(url, token, house, on_change=changed, exposed_only=self._settings.home.exposed_only)
         self.sets.append(Home(house, connection))
         self._work.append(connection.run)
+        self._ready.append(connection.ready)
         if sensors is not None:
             self._work.append(sensors.run)
 
@@ -225,6 +233,12 @@ class Providers:
             await self._readings.note([Reading(each.name, each.value, now, each.unit, each.room) for each in measured])
         except StoreDown as error:
             logger.debug(f"what was measured is not kept this time: {error}")
+
+
+def _mcp_server(name: str, chosen: Mcp) -> McpServer:
+    env = {key: value.get_secret_value() for key, value in chosen.env.items()}
+    headers = {key: value.get_secret_value() for key, value in chosen.headers.items()}
+    return McpServer(name, chosen.command, env, chosen.url or "", headers)
 
 
 def _own_addresses(settings: Settings) -> list[str]:

@@ -36,7 +36,7 @@ from pipeline.addresses import checked_url
 from pipeline.credentials import CredentialsUnreadable
 from pipeline.quiet import QuietHours
 from pipeline.store.settings import Embeddings, Stores
-from pipeline.tool_settings import Calendar, Finance, Home, News, Policy, Questions, Weather
+from pipeline.tool_settings import Calendar, Finance, Home, Mcp, News, Policy, Questions, Weather
 from pipeline.vllm_arguments import Engine
 
 FILE_NAME = "passfel.toml"
@@ -258,6 +258,7 @@ class Settings(BaseSettings):
     news: News = News()
     finance: Finance = Finance()
     questions: Questions = Questions()
+    mcp: dict[str, Mcp] = {}
     policy: Policy = Policy()
 
     @classmethod

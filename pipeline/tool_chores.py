@@ -42,7 +42,7 @@ def try_tool(settings: Settings, name: str, arguments: list[str], *, sure: bool)
 async def _listed(settings: Settings) -> int:
     logger.disable("pipeline")
     last = last_calls(settings.data_dir / "household")
-    toolbox, providers = _made(settings)
+    toolbox, providers = await _made(settings)
     try:
         for tool in sorted(toolbox.executor.tools(tuple(Effect)), key=lambda each: each.name):
             fared = last.get(tool.name)
@@ -58,7 +58,7 @@ async def _listed(settings: Settings) -> int:
 
 
 async def _tried(settings: Settings, name: str, given: list[str], *, sure: bool) -> int:
-    toolbox, providers = _made(settings)
+    toolbox, providers = await _made(settings)
     known = {tool.name: tool for tool in toolbox.executor.tools(tuple(Effect))}
     running = asyncio.create_task(providers.run())
     try:
@@ -83,10 +83,11 @@ async def _tried(settings: Settings, name: str, given: list[str], *, sure: bool)
     return 0 if outcome.status is Status.DONE else 1
 
 
-def _made(settings: Settings) -> tuple[Toolbox, Providers]:
+async def _made(settings: Settings) -> tuple[Toolbox, Providers]:
     async def ring(_: Timer) -> None: ...
 
     providers = Providers(settings)
+    await providers.prepare()
     return Toolbox(settings.data_dir / "household", on_ring=ring, providers=providers), providers
 
 

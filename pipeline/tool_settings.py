@@ -124,3 +124,25 @@ class Policy(BaseModel):
     """Tools that only these people may use."""
     rooms: dict[str, tuple[str, ...]] = {}
     """Tools that may only be used from these rooms."""
+
+
+class Mcp(BaseModel):
+    """A server of the Model Context Protocol, whose tools become the house's."""
+
+    model_config = _FROZEN
+
+    command: tuple[str, ...] = ()
+    """The program to start, with its arguments."""
+    env: dict[str, SecretStr] = {}
+    """Variables for it."""
+    url: str | None = None
+    """Or the address of one that runs, for streamable HTTP."""
+    headers: dict[str, SecretStr] = {}
+
+    _http_url = field_validator("url")(checked_url)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.command) == bool(self.url):
+            raise ValueError("needs either command or url")
+        return self

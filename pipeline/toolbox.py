@@ -66,9 +66,8 @@ class Toolbox:
             *(providers.sets if providers is not None else ()),
         )
         self._providers = providers
-        self._audit = Audit(folder)
         self.executor = Executor(
-            [tool for each in sets for tool in each.tools()], policy=policy, on_call=self._audit.note
+            [tool for each in sets for tool in each.tools()], policy=policy, on_call=Audit(folder).note
         )
         known = {tool.name for tool in self.executor.tools(tuple(Effect))}
         for name in sorted((policy or Policy()).named - known):
@@ -93,7 +92,6 @@ class Toolbox:
     async def close(self) -> None:
         """Let tools that are at work finish."""
         await self.executor.close()
-        self._audit.close()
         if self._providers is not None:
             await self._providers.close()
 

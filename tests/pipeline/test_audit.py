@@ -30,7 +30,6 @@ async def calls(folder: Path, *secrets: str, person: str | None = None) -> None:
     executor = Executor([tool(tell, effect=Effect.READ)], on_call=log.note)
     for turn, secret in enumerate(secrets):
         await executor.call("tell", {"secret": secret}, replace(context(str(turn)), person=person), allowed=ALL)
-    log.close()
 
 
 async def test_a_call_is_written_down_without_what_it_was_about(tmp_path: Path) -> None:
