@@ -84,11 +84,12 @@ class Call:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-def calls(intent: str, slots: Mapping[str, Any], phrases: Phrases, *, home: bool) -> list[Call]:
+def calls(intent: str, slots: Mapping[str, Any], phrases: Phrases, *, home: bool, declining: bool) -> list[Call]:
     """What an intent comes to; several calls for several items, and none where its slots make no sense.
 
     Args:
         home: whether there is a house to command.
+        declining: whether there are words for what cannot be done.
     """
     if home and intent in intent_home.INTENTS:
         tool, arguments = intent_home.home_call(intent, slots)
@@ -102,7 +103,7 @@ def calls(intent: str, slots: Mapping[str, Any], phrases: Phrases, *, home: bool
     if "place" in slots and TOOLS.get(intent) in _ZONES and not _exists(slots["place"]):
         return []
     if intent in DECLINED:
-        return [Call(DECLINED[intent])]
+        return [Call(DECLINED[intent])] if declining else []
     if intent == RELATIVE_VOLUME:
         step = str(slots.get("volume_step", ""))
         return [Call("Quieter" if step == "down" or step.startswith("-") else "Louder")]

@@ -67,6 +67,7 @@ class LocalIntents:
         self._house: tuple[Sequence[tuple[str, str]], Sequence[str]] | None = None
         self._loading = asyncio.Lock()
         own, theirs = read_sentences(self.language), get_intents(_THEIR_CODES.get(self.language, self.language))
+        self._declining = bool(own)
         self._phrases = Phrases(self.language, own)
         self._replies = Replies(self.language, own, theirs)
         self._lists: dict[str, SlotList] = {name: TextSlotList(name, []) for name in ("area", "floor", "name", "zone")}
@@ -77,7 +78,7 @@ class LocalIntents:
             self._lists |= {name: mine.slot_lists[name] for name in self._lists if name in mine.slot_lists}
             self._sets.append(mine)
         if theirs is not None:
-            self._sets.append(Intents.from_dict(_usable(theirs, declining=bool(own))))
+            self._sets.append(Intents.from_dict(_usable(theirs, declining=self._declining)))
         for intents in self._sets:
             self._readings(own.get("example", _EXAMPLE), intents)
 
@@ -180,7 +181,9 @@ class LocalIntents:
         response = reading.response or "default"
         return [
             Match(call.intent, {**slots, **call.arguments}, call.tool, call.arguments, words | _texts(call), response)
-            for call in calls(reading.intent.name, slots, self._phrases, home=bool(self._house))
+            for call in calls(
+                reading.intent.name, slots, self._phrases, home=bool(self._house), declining=self._declining
+            )
         ]
 
 
