@@ -1,7 +1,6 @@
 """The assistant of the house: one a process. It owns the engines, and every conversation runs on them."""
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
@@ -10,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from loguru import logger
-from openai import AsyncOpenAI, OpenAIError
+from openai import OpenAIError
 from openai.types.chat import ChatCompletionMessageParam
 from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
@@ -23,17 +22,16 @@ from pipeline.context.builder import ContextBuilder
 from pipeline.conversation import Conversation, Engines
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.endpoint import Endpoint
-from pipeline.engine_state import EngineRecord, Maintenance
+from pipeline.engine_state import Maintenance
 from pipeline.intents import LocalIntents
 from pipeline.language import language_client
 from pipeline.latency import LatencyLog
+from pipeline.loading import LanguageModelInUse, load_voice, start_language_model
 from pipeline.memory_watch import MemoryWatch
 from pipeline.prefixes import share_prefix
-from pipeline.probe import probe
 from pipeline.prompt import EXAMPLES, Prompt
 from pipeline.providers import Providers
 from pipeline.quiet import Quiet, QuietHours
-from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.shedding import Shed
 from pipeline.store.conversations import forget
@@ -45,15 +43,8 @@ from pipeline.toolbox import Toolbox
 from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
 from tools.policy import Policy
-from voice import models
-from voice.endpointing import SmartTurn
-from voice.piper import PiperEngine
-from voice.vad import SpeechDetector
-from voice.whisper import WhisperEngine
 
 WARM_UP_LIMIT = 60.0
-PROBE_LIMIT = 10.0
-"""Seconds for each answer of a server that is asked what it can do."""
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
 
 
@@ -92,8 +83,6 @@ class Assistant:
         self._quiet = Quiet(hours, zone=lambda: household.zone)
         self._announcements = Announcements(self._quiet)
         self._maintenance = Maintenance(settings.data_dir)
-        self._family: Family | None = None
-        self._priorities = False
         self._memory = MemoryWatch(self._shed)
         self._stores: Stores | None = None
         self._shared: Shared | None = None
@@ -115,27 +104,28 @@ class Assistant:
         """Load and warm the engines: all at the same time, or speech first where memory is scarce."""
         try:
             async with asyncio.TaskGroup() as loading:
-                voice = loading.create_task(asyncio.to_thread(self._load_voice))
+                voice = loading.create_task(asyncio.to_thread(load_voice, self.settings, self._stack))
                 if self._planned and await asyncio.to_thread(memory_need.scarce, self.settings):
                     await asyncio.wait({voice})
                     await asyncio.to_thread(memory_need.check_language, self.settings)
-                language = loading.create_task(self._start_language_model())
+                language = loading.create_task(start_language_model(self.settings, self._stack))
                 stores = loading.create_task(open_stores(self.settings, self._stack, may_work=self._idle))
                 shared = loading.create_task(open_shared(self.settings, self._stack))
                 intents = loading.create_task(asyncio.to_thread(LocalIntents, self.settings.hearing.language))
-            endpoint, client = language.result()
-            whisper, smart_turn, detector, piper = voice.result()
+            model, speech = language.result(), voice.result()
+            endpoint, client = model.endpoint, model.client
+            self._embedded = model.embedded
             self._stores = stores.result()
             self._shared = shared.result()
             toolbox = await self._toolbox(intents.result())
             engines = Engines(
-                whisper,
-                smart_turn,
-                detector,
-                piper,
+                speech.whisper,
+                speech.smart_turn,
+                speech.detector,
+                speech.piper,
                 endpoint,
                 client,
-                self._completions(endpoint, client),
+                self._completions(model),
                 intents.result(),
                 toolbox,
                 deque(maxlen=_OWN_REPLIES) if endpoint.needs_examples else None,
@@ -318,59 +308,7 @@ class Assistant:
         finally:
             self._taken.discard(free[0])
 
-    def _load_voice(self) -> tuple[WhisperEngine, SmartTurn, SpeechDetector, PiperEngine]:
-        settings, data = self.settings, self.settings.data_dir
-        hearing = settings.hearing
-        whisper = WhisperEngine(
-            models.whisper_model(hearing.model, data),
-            language=None if hearing.language == "auto" else hearing.language,
-            beam=hearing.beam,
-            threads=hearing.threads or cores(),
-            compute_type=hearing.compute_type,
-            device=hearing.device,
-        )
-        self._stack.callback(whisper.close)
-        piper = PiperEngine(
-            models.piper_voice(settings.speaking.voice, data),
-            cache_dir=data / "cache" / "piper",
-            threads=settings.speaking.threads or cores(),
-        )
-        self._stack.callback(piper.close)
-        return whisper, SmartTurn(models.smart_turn()), SpeechDetector(models.silero_vad()), piper
-
-    async def _start_language_model(self) -> tuple[Endpoint, AsyncOpenAI]:
-        language = self.settings.language
-        own = EngineRecord(self.settings.data_dir).read()
-        if language.url is not None:
-            key = language.api_key.get_secret_value() if language.api_key else "none"
-            endpoint = await self._known(Endpoint(language.url, key, language.model or "", context=language.context))
-        elif own is not None and own.url:
-            endpoint = await self._known(own.endpoint())
-        else:
-            self._embedded = EmbeddedLanguageEngine(
-                models.language_model(language.model),
-                prefixes=self.settings.data_dir / "cache" / "prefixes",
-                threads=language.threads,
-                context=language.context,
-            )
-            endpoint = await self._embedded.start()
-            self._stack.push_async_callback(self._embedded.stop)
-        client = language_client(endpoint)
-        self._stack.push_async_callback(client.close)
-        return endpoint, client
-
-    async def _known(self, endpoint: Endpoint) -> Endpoint:
-        """Learn what a server can do by asking it, once for each of its models and versions."""
-        language = self.settings.language
-        found = await probe(
-            endpoint, cache=self.settings.data_dir / "cache" / "capabilities.json", patience=PROBE_LIMIT
-        )
-        logger.info(found.summary())
-        self._family = found.family(endpoint.url)
-        self._priorities = found.priorities is True
-        return found.known(endpoint, tools=language.tools, images=language.images)
-
-    def _completions(self, endpoint: Endpoint, client: AsyncOpenAI) -> Completions:
+    def _completions(self, model: LanguageModelInUse) -> Completions:
         hosted, fallback = self.settings.fallback, None
         if hosted.allowed:
             assert hosted.api_key is not None
@@ -379,8 +317,10 @@ class Assistant:
             hosted_client = language_client(address)
             self._stack.push_async_callback(hosted_client.close)
             fallback = Fallback("the hosted service", address, hosted_client, allowed=True, private=hosted.private)
-        own = Engine("the language model", endpoint, client, family=self._family, priorities=self._priorities)
-        completions = Completions(own, fallback, beside_speech=self._embedded is not None)
+        own = Engine(
+            "the language model", model.endpoint, model.client, family=model.family, priorities=model.priorities
+        )
+        completions = Completions(own, fallback, beside_speech=model.embedded is not None)
         if self._maintenance.on:
             completions.drain()
         self._stack.callback(completions.close)
@@ -465,8 +405,3 @@ async def _read(engines: Engines, messages: Sequence[object], *, slot: int | Non
         max_tokens=1,
         extra_body=None if slot is None else {"id_slot": slot},
     )
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -153,7 +153,7 @@ class Providers:
             on_alert=self._warn if self._announce is not None else None,
         )
         self.sets.append(tools)
-        if household.location or point:
+        if weather.watch and (household.location or point):
             self._work.append(tools.run)
 
     def _add_finance(self) -> None:

@@ -18,6 +18,8 @@ class Weather(BaseModel):
 
     enabled: bool = True
     """Whether these services may be asked, which tells them the place."""
+    watch: bool = True
+    """Whether the weather where the household is, and warnings of it, are looked at every quarter of an hour."""
     forecast_url: Url = "https://api.open-meteo.com"
     places_url: Url = "https://geocoding-api.open-meteo.com"
     states_url: Url = "https://api.weather.gov"

@@ -1,0 +1,112 @@
+"""Loads what the assistant hears, thinks and speaks with."""
+
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from loguru import logger
+from openai import AsyncOpenAI
+
+from pipeline.embedded import EmbeddedLanguageEngine
+from pipeline.endpoint import Endpoint
+from pipeline.engine_state import EngineRecord
+from pipeline.language import language_client
+from pipeline.probe import probe
+from pipeline.reasoning import Family
+from pipeline.settings import Settings
+from voice import models
+from voice.endpointing import SmartTurn
+from voice.piper import PiperEngine
+from voice.vad import SpeechDetector
+from voice.whisper import WhisperEngine
+
+PROBE_LIMIT: Final = 10.0
+"""Seconds for each answer of a server that is asked what it can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What hears and speaks."""
+
+    whisper: WhisperEngine
+    smart_turn: SmartTurn
+    detector: SpeechDetector
+    piper: PiperEngine
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModelInUse:
+    """What thinks: a server, or the embedded engine."""
+
+    endpoint: Endpoint
+    client: AsyncOpenAI
+    embedded: EmbeddedLanguageEngine | None = None
+    family: Family | None = None
+    priorities: bool = False
+    """Whether the server knows which requests are urgent."""
+
+
+def load_voice(settings: Settings, stack: AsyncExitStack) -> Voice:
+    """Load the speech engines, which `stack` closes; this blocks.
+
+    Raises `voice.models.ModelMissing`, `voice.whisper.WhisperError` and `voice.piper.VoiceError`.
+    """
+    data, hearing = settings.data_dir, settings.hearing
+    whisper = WhisperEngine(
+        models.whisper_model(hearing.model, data),
+        language=None if hearing.language == "auto" else hearing.language,
+        beam=hearing.beam,
+        threads=hearing.threads or cores(),
+        compute_type=hearing.compute_type,
+        device=hearing.device,
+    )
+    stack.callback(whisper.close)
+    piper = PiperEngine(
+        models.piper_voice(settings.speaking.voice, data),
+        cache_dir=data / "cache" / "piper",
+        threads=settings.speaking.threads or cores(),
+    )
+    stack.callback(piper.close)
+    return Voice(whisper, SmartTurn(models.smart_turn()), SpeechDetector(models.silero_vad()), piper)
+
+
+async def start_language_model(settings: Settings, stack: AsyncExitStack) -> LanguageModelInUse:
+    """Reach the server that the settings name, or the engine that runs here, or start the embedded one.
+
+    `stack` closes it. Raises `pipeline.embedded.LanguageEngineError`.
+    """
+    language, family, priorities, embedded = settings.language, None, False, None
+    own = EngineRecord(settings.data_dir).read()
+    if language.url is not None:
+        key = language.api_key.get_secret_value() if language.api_key else "none"
+        named = Endpoint(language.url, key, language.model or "", context=language.context)
+        endpoint, family, priorities = await _known(named, settings)
+    elif own is not None and own.url:
+        endpoint, family, priorities = await _known(own.endpoint(), settings)
+    else:
+        embedded = EmbeddedLanguageEngine(
+            models.language_model(language.model),
+            prefixes=settings.data_dir / "cache" / "prefixes",
+            threads=language.threads,
+            context=language.context,
+        )
+        endpoint = await embedded.start()
+        stack.push_async_callback(embedded.stop)
+    client = language_client(endpoint)
+    stack.push_async_callback(client.close)
+    return LanguageModelInUse(endpoint, client, embedded, family, priorities)
+
+
+async def _known(endpoint: Endpoint, settings: Settings) -> tuple[Endpoint, Family | None, bool]:
+    """Learn what a server can do by asking it, once for each of its models and versions."""
+    language = settings.language
+    found = await probe(endpoint, cache=settings.data_dir / "cache" / "capabilities.json", patience=PROBE_LIMIT)
+    logger.info(found.summary())
+    known = found.known(endpoint, tools=language.tools, images=language.images)
+    return known, found.family(endpoint.url), found.priorities is True
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
