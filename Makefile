@@ -26,12 +26,14 @@ define quietly
 	|| { grep -v '^WARNING: Location' $(LOG) | tail -n 20 >&2; echo "Setting up failed; all of it is in $(LOG)." >&2; exit 1; }
 endef
 
-.PHONY: help serve setup test test-packages test-page test-home test-long bench lint clean
+.PHONY: help serve setup test test-packages test-page test-home test-long test-live record bench lint clean
 
 help:
 	@echo "make serve      set everything up and run the assistant at http://localhost:7860"
 	@echo "make test       set everything up and run the checks and tests"
 	@echo "make test-long  run the tests that take longer"
+	@echo "make test-live  try the services on the internet as they are today"
+	@echo "make record     renew the answers of services that the tests use"
 	@echo "make bench      measure latency, accuracy and load"
 	@echo "make lint       run ruff and mypy alone"
 	@echo "make clean      remove the environment and caches, but no data"
@@ -48,6 +50,12 @@ test-long: $(TESTED) test-packages
 	@$(BIN)/python -m tests.peers.vllm_environment || echo "The tests with vLLM are skipped" >&2
 	@$(BIN)/pytest -m long
 	@$(BIN)/pytest tests/peers/test_vllm.py -m "not long"
+
+test-live: $(TESTED)
+	@LIVE=1 $(BIN)/pytest tests/peers/test_live.py
+
+record: $(TESTED)
+	@$(BIN)/python -m tests.tools.record
 
 bench: $(TESTED)
 	@$(BIN)/python -m tests.benchmarks
