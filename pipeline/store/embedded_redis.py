@@ -56,10 +56,17 @@ class EmbeddedRedis(EmbeddedServer):
         return f"unix://{quote(str(self._socket))}"
 
     async def _launch(self) -> None:
+        await self._end_what_was_left()
         options = [word for name, value in _OPTIONS.items() for word in (f"--{name}", value)]
         log = os.open(self._folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         command = (_program(), "--dir", self._folder, "--unixsocket", self._socket, *options)
         await self._run(*command, log=log, cwd=self._folder)
+
+    async def _end_what_was_left(self) -> None:
+        """End the one of an assistant that was killed: two over one folder would spoil it."""
+        async with Redis.from_url(self._address(), socket_timeout=2.0) as redis:
+            with contextlib.suppress(RedisError, OSError):
+                await redis.shutdown()
 
     async def _serves(self) -> bool:
         async with Redis.from_url(self._address(), socket_timeout=2.0) as redis:

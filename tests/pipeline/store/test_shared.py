@@ -203,6 +203,23 @@ async def test_what_was_kept_survives_a_kill_and_comes_back_by_itself(place) -> 
     await server.stop()
 
 
+async def test_what_an_assistant_that_was_killed_left_is_ended_and_its_data_kept(place: Path) -> None:
+    killed = EmbeddedRedis(place / "left")
+    async with Redis.from_url(await killed.start()) as redis:
+        await redis.set("spare key", "flower pot")
+    process, killed._process = killed._process, None
+    # As the system does with a process that has ended; its Redis goes on.
+    await killed.stop()
+    assert process is not None
+    assert process.returncode is None
+    later = EmbeddedRedis(place / "left")
+    async with Redis.from_url(await later.start()) as redis:
+        assert await redis.get("spare key") == b"flower pot"
+    async with asyncio.timeout(5):
+        await process.wait()
+    await later.stop()
+
+
 async def test_two_over_one_folder_share_it_and_no_process_is_left(place) -> None:
     before = servers()
     first, second = EmbeddedRedis(place / "both"), EmbeddedRedis(place / "both")
