@@ -1,6 +1,7 @@
 """What the house has to say without having been asked: where it is said, and what waits until somebody can hear it."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Collection
@@ -13,12 +14,14 @@ from loguru import logger
 from pipeline.caller import Caller, Capability
 from pipeline.quiet import Quiet
 from pipeline.store.shared import Shared, Spoken
-from tools.timers import Timer
+from tools.timer_board import Timer
 
 MOST_WAITING: Final = 20
 """Announcements kept for the next conversation where none is open."""
 LOOK_SECONDS: Final = 20.0
 """Between two looks whether what waits may be said."""
+UNHEARD_SECONDS: Final = 60.0
+"""After which something that rings in a conversation and is not heard there rings elsewhere too."""
 
 
 class Reachable(Protocol):
@@ -26,8 +29,8 @@ class Reachable(Protocol):
 
     caller: Caller
 
-    def announce(self, text: str) -> None:
-        """Say `text` when nobody speaks."""
+    def announce(self, text: str, heard: asyncio.Future[bool] | None = None) -> None:
+        """Say `text` when nobody speaks; the result of `heard` is whether somebody can have understood it."""
 
     def unsaid(self) -> list[str]:
         """Take back what was announced and not said, once the conversation has ended."""
@@ -45,6 +48,7 @@ class Announcements:
         self._open: list[Reachable] = []
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
         self._shared: Shared | None = None
+        self._arrived = asyncio.Event()
 
     def share(self, shared: Shared) -> None:
         """Reach the conversations of other processes too."""
@@ -58,6 +62,8 @@ class Announcements:
     async def reach(self, conversation: Reachable) -> AsyncIterator[None]:
         """Say what comes in `conversation` too, while the context lasts, and first what nobody could hear so far."""
         self._open.append(conversation)
+        arrived, self._arrived = self._arrived, asyncio.Event()
+        arrived.set()
         device, audible = conversation.caller.device, conversation.caller.can(Capability.SPEAK)
         try:
             if audible and not self._quiet.everywhere:
@@ -84,8 +90,39 @@ class Announcements:
                 conversation.announce(text)
 
     async def ring(self, timer: Timer) -> None:
-        """Say that a timer is due: at the device that set it, else wherever somebody can hear it."""
-        await self.say(timer.announcement(time.time()), device=timer.device, urgent=True)
+        """Say that a timer is due, until somebody has heard it.
+
+        That is at the device that set it, or where its person is now, else wherever somebody can hear it, be it later.
+        """
+        tried: list[Reachable] = []
+        pending = set[asyncio.Future[bool]]()
+        try:
+            while True:
+                arrived = self._arrived
+                text = timer.announcement(time.time())
+                there = self._nearest(timer, [one for one in self._audible() if one not in tried])
+                if not there and not pending and self._shared is not None and await self._sent(text, timer.device):
+                    return
+                tried += there
+                for conversation in there:
+                    heard: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+                    conversation.announce(text, heard)
+                    pending.add(heard)
+                if pending:
+                    done, pending = await asyncio.wait(
+                        pending, timeout=UNHEARD_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if any(each.result() for each in done):
+                        return
+                elif not there:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_SECONDS):
+                            await arrived.wait()
+        except asyncio.CancelledError:
+            # It was stopped or changed before it was heard.
+            for each in pending:
+                each.cancel()
+            raise
 
     async def say(self, text: str, *, device: str | None = None, urgent: bool = False) -> bool:
         """Say `text` at a device, else in every conversation that is open, else at the beginning of the next one.
@@ -116,6 +153,15 @@ class Announcements:
         """Say what another process has sent."""
         audible = self._audible()
         self._announce(spoken.text, [one for one in audible if spoken.device in (None, one.caller.device)])
+
+    def _nearest(self, timer: Timer, audible: Collection[Reachable]) -> list[Reachable]:
+        at_device = [one for one in audible if one.caller.device == timer.device]
+        with_person = [one for one in audible if timer.person and one.caller.person == timer.person]
+        return at_device or with_person or list(audible)
+
+    async def _sent(self, text: str, device: str) -> bool:
+        assert self._shared is not None
+        return await self._shared.send(text, device=device) or await self._shared.send_to_all(text)
 
     def _audible(self) -> list[Reachable]:
         return [one for one in self._open if one.caller.can(Capability.SPEAK)]

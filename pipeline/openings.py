@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pipecat.frames.frames import (
@@ -66,29 +67,53 @@ class Floor:
         return max(0.0, self._since + QUIET - now)
 
 
+@dataclass(frozen=True, slots=True)
+class _Announcement:
+    text: str
+    until: float
+    """When it is said whoever has the floor, in monotonic seconds."""
+    heard: asyncio.Future[bool] | None
+
+    @property
+    def withdrawn(self) -> bool:
+        return self.heard is not None and self.heard.cancelled()
+
+    def is_heard(self, heard: bool) -> None:
+        if self.heard is not None and not self.heard.done():
+            self.heard.set_result(heard)
+
+
 class Openings(FrameProcessor):
     """Says announcements when nobody speaks and no answer is on its way. It stands between the model and the voice."""
 
     def __init__(self) -> None:
         super().__init__()
         self._floor = Floor()
-        self._waiting: deque[tuple[str, float]] = deque()
+        self._waiting: deque[_Announcement] = deque()
         self._changed = asyncio.Event()
         self._speaking: asyncio.Task[None] | None = None
-        self._said: str | None = None
+        self._said: _Announcement | None = None
         self._heard_since: float | None = None
+        self._understood: asyncio.TimerHandle | None = None
 
-    def say(self, text: str) -> None:
-        """Say `text` at the next opening, after `LONGEST_WAIT` seconds even without one."""
-        self._waiting.append((text, time.monotonic() + LONGEST_WAIT))
+    def say(self, text: str, heard: asyncio.Future[bool] | None = None) -> None:
+        """Say `text` at the next opening, after `LONGEST_WAIT` seconds even without one.
+
+        Args:
+            heard: its result is True once somebody can have understood it, False where the conversation ends before;
+                cancel it to withdraw what is not yet said.
+        """
+        self._waiting.append(_Announcement(text, time.monotonic() + LONGEST_WAIT, heard))
         self._changed.set()
 
     def unsaid(self) -> list[str]:
-        """Take back what was not said, once the conversation has ended."""
+        """Take back what was not said and what nobody waits for, once the conversation has ended."""
         self._take_back()
-        texts = [text for text, _ in self._waiting]
+        left = [each.text for each in self._waiting if each.heard is None]
+        for each in self._waiting:
+            each.is_heard(False)
         self._waiting.clear()
-        return texts
+        return left
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Follow who speaks."""
@@ -96,7 +121,9 @@ class Openings(FrameProcessor):
         now = time.monotonic()
         if isinstance(frame, BotStartedSpeakingFrame) and self._heard_since is None:
             self._heard_since = now
+            self._understood = asyncio.get_running_loop().call_later(TOO_SOON, self._is_heard)
         elif isinstance(frame, BotStoppedSpeakingFrame) and self._heard_since is not None:
+            self._is_heard()
             self._said = None
         elif isinstance(frame, InterruptionFrame):
             self._take_back()
@@ -119,11 +146,14 @@ class Openings(FrameProcessor):
             now = time.monotonic()
             wait = self._wait(now)
             if wait == 0.0:
-                text, _ = self._waiting.popleft()
+                self._said = self._waiting.popleft()
+                if self._said.withdrawn:
+                    self._said = None
+                    continue
                 # Two of them must not run into each other before the voice of the first is heard.
                 self._floor.see(BotStoppedSpeakingFrame(), now)
-                self._said, self._heard_since = text, None
-                await self.push_frame(TTSSpeakFrame(text))
+                self._heard_since = None
+                await self.push_frame(TTSSpeakFrame(self._said.text))
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -133,13 +163,21 @@ class Openings(FrameProcessor):
         """Say again what was broken off before anybody could understand it."""
         now = time.monotonic()
         said, self._said = self._said, None
+        if self._understood is not None:
+            self._understood.cancel()
         if said is not None and (self._heard_since is None or now - self._heard_since < TOO_SOON):
-            self._waiting.appendleft((said, now + LONGEST_WAIT))
+            self._waiting.appendleft(replace(said, until=now + LONGEST_WAIT))
+        elif said is not None:
+            said.is_heard(True)
+
+    def _is_heard(self) -> None:
+        if self._said is not None:
+            self._said.is_heard(True)
 
     def _wait(self, now: float) -> float | None:
         if not self._waiting:
             return None
-        impatient = max(0.0, self._waiting[0][1] - now)
+        impatient = max(0.0, self._waiting[0].until - now)
         opens = self._floor.opens_in(now)
         return impatient if opens is None else min(opens, impatient)
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from tools.clock import spoken_time
 from tools.days import Span, spoken_day
 from tools.tool import Failed
+from tools.wording import joined
 
 LIKELY: Final = 50.0
 """Percent from which rain is expected."""
@@ -157,7 +158,7 @@ class Teller:
             wet = [day for day in days if _falls(day, about)]
             if not wet:
                 return f"No, no {about} is expected in {place} {when.name}."
-            named = _joined([spoken_day(day.date, today) for day in wet])
+            named = joined([spoken_day(day.date, today) for day in wet])
             return f"Yes, {about} is likely in {place} {named}."
         if len(days) <= _MOST_DAYS and about == "weather":
             told = [
@@ -171,7 +172,7 @@ class Teller:
         said = f"{begun} in {place} it will be between {self.degrees(low)} and {self.degrees(high)} degrees"
         wet = [day for day in days if day.chance is not None and day.chance >= LIKELY]
         return (
-            f"{said}, with rain likely {_joined([spoken_day(day.date, today) for day in wet])}." if wet else f"{said}."
+            f"{said}, with rain likely {joined([spoken_day(day.date, today) for day in wet])}." if wet else f"{said}."
         )
 
     def _wet(self, forecast: Forecast, when: Span | None, about: About, place: str, now: datetime) -> str:
@@ -247,7 +248,3 @@ def _chance(percent: float | None) -> str:
 def _percent(share: float) -> str:
     said = str(round(share))
     return f"{'an' if said.startswith('8') or said in ('11', '18') else 'a'} {said} percent"
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

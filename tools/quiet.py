@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from tools.clock import next_time, spoken_time, time_of_day
-from tools.timers import spoken_length
 from tools.tool import Context, Effect, Result, Tool, TryAgain, tool
+from tools.wording import spoken_length
 
 USUAL: Final = 3600.0
 LONGEST: Final = 24 * 3600.0

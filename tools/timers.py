@@ -1,26 +1,25 @@
 """Timers, alarms and reminders: several at once, with names, kept through a restart."""
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Final, Literal, Protocol
+from functools import partial
+from typing import Any, Final
 from uuid import uuid4
 
 from loguru import logger
-from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from tools.clock import next_time, spoken_time, time_of_day
 from tools.days import span
 from tools.recurrence import SPOKEN, Repeat, fits, next_due, zone_called
+from tools.store import Store
+from tools.timer_board import Kind, Timer, TimerBoard, plain_name, readable
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
+from tools.wording import begun, joined, spoken_length
 
 LONGEST: Final = timedelta(days=366).total_seconds()
-LATE: Final = 60.0
-"""Seconds after which a timer that rings says that it is late."""
-RING_LIMIT: Final = 30.0
-"""Seconds that ringing may take, so that one timer does not hold up the others."""
 RETRY: Final = 5.0
 """Seconds until what could not be rung is rung again."""
 LOOK_AGAIN: Final = 10.0
@@ -30,111 +29,21 @@ SNOOZE: Final = 10.0
 """Minutes."""
 SNOOZE_WITHIN: Final = 600.0
 """Seconds after ringing in which something can be put off."""
+SOON: Final = 3600.0
+"""Seconds up to which a reminder is told by how long it takes rather than by the clock."""
 MORNING: Final = "9:00"
 """When people are reminded who named only a day."""
-
-Kind = Literal["timer", "alarm", "reminder"]
-
-
-class Store(Protocol):
-    """Keeps a list of JSON objects. What cannot be read or written raises `OSError`."""
-
-    async def load(self) -> list[dict[str, Any]]:
-        """Read what was saved."""
-
-    async def save(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Keep these instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """Something that is due at a moment."""
-
-    id: str
-    kind: Kind
-    name: str
-    """What it is for; empty where nobody said."""
-    due: FiniteFloat
-    """Seconds since 1970, so that a restart changes nothing."""
-    seconds: FiniteFloat
-    """How long it was set for."""
-    device: str
-    """Where it was set and rings."""
-    repeat: str = ""
-    """How it comes again, as `tools.recurrence` has it; empty where it does not."""
-    zone: str = ""
-    """The name of the time zone in which it does."""
-
-    @property
-    def label(self) -> str:
-        """How a person calls it: "pasta timer", "10 minute timer", "alarm", "reminder to feed the cat"."""
-        if self.kind == "reminder":
-            return f"reminder to {self.name}"
-        if self.name:
-            return f"{self.name} {self.kind}"
-        return f"{spoken_length(self.seconds, plural=False)} timer" if self.kind == "timer" else self.kind
-
-    def left(self, now: float) -> float:
-        """Seconds until it is due; at least 0."""
-        return max(0.0, self.due - now)
-
-    def announcement(self, now: float) -> str:
-        """What is said when it rings."""
-        late = f" It was due {spoken_length(now - self.due)} ago." if now - self.due > LATE else ""
-        if self.kind == "reminder":
-            return f"A reminder: {self.name}.{late}"
-        return f"Your {self.label} is {'done' if self.kind == 'timer' else 'ringing'}.{late}"
-
-
-class TimerBoard:
-    """The timers that run. No input or output."""
-
-    def __init__(self, timers: Sequence[Timer] = ()) -> None:
-        self._timers = {timer.id: timer for timer in timers}
-
-    @property
-    def timers(self) -> list[Timer]:
-        """All of them, the next first."""
-        return sorted(self._timers.values(), key=lambda timer: timer.due)
-
-    def __contains__(self, timer: Timer) -> bool:
-        """Tell whether it runs, and has not been changed."""
-        return self._timers.get(timer.id) == timer
-
-    def add(self, timer: Timer) -> None:
-        """Start one, or put a changed one in its place."""
-        self._timers[timer.id] = timer
-
-    def remove(self, timer: Timer) -> None:
-        """Stop one; one that was changed since goes on."""
-        if timer in self:
-            del self._timers[timer.id]
-
-    def due(self, now: float) -> list[Timer]:
-        """Those that are to ring."""
-        return [timer for timer in self.timers if timer.due <= now]
-
-    def find(self, kind: str | None, name: str | None, seconds: float | None) -> list[Timer]:
-        """Those that these words mean, the next first."""
-        found = [timer for timer in self.timers if kind is None or timer.kind == kind]
-        if name:
-            wanted = _plain(name).lower()
-            exact = [timer for timer in found if _plain(timer.name).lower() == wanted]
-            found = exact or [timer for timer in found if wanted in _plain(timer.name).lower()]
-        if seconds:
-            found = [timer for timer in found if abs(timer.seconds - seconds) < 1]
-        return found
-
-
-_TIMER = TypeAdapter(Timer)
 
 
 class Timers:
     """Sets timers, and rings them.
 
+    A timer is kept until somebody has heard it. So none is lost where the process is killed, and what was heard is
+    gone before its sound has ended.
+
     Args:
         store: keeps them.
-        on_ring: told of each that is due; where it fails or takes longer than `RING_LIMIT`, it is told again.
+        on_ring: told of each that is due, and returns once somebody has heard it; where it fails, it is told again.
         now: seconds since 1970.
         look_again: seconds between two looks at the clock.
     """
@@ -156,6 +65,7 @@ class Timers:
         self._changing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._rung: dict[str, tuple[Timer, float]] = {}
+        self._ringing: dict[Timer, asyncio.Task[None]] = {}
 
     def tools(self) -> Sequence[Tool]:
         """What can be asked."""
@@ -171,18 +81,19 @@ class Timers:
 
     async def run(self) -> None:
         """Ring what is due, until cancelled."""
-        while True:
-            self._changed.clear()
-            try:
-                wait = await self._ring_due()
-            except OSError as error:
-                logger.error(f"timers cannot be read, which is tried again: {error}")
-                wait = RETRY
-            try:
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._changed.clear()
+                wait: float | None = RETRY
+                try:
+                    board = await self._loaded()
+                    self._ring_due(board, tasks)
+                    wait = self._until_next(board)
+                except OSError as error:
+                    logger.error(f"timers cannot be read, which is tried again: {error}")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._changed.wait()
 
     async def set_timer(
         self, context: Context, hours: float = 0, minutes: float = 0, seconds: float = 0, name: str | None = None
@@ -198,7 +109,7 @@ class Timers:
         length = _length(hours, minutes, seconds)
         if length <= 0:
             raise TryAgain("A timer needs a length: give hours, minutes or seconds.")
-        timer = await self._start(context, "timer", _plain(name or ""), length)
+        timer = await self._start(context, "timer", plain_name(name or ""), length)
         named = f" for {timer.name}" if timer.name else ""
         return Result(f"{spoken_length(length)}{named}, starting now.", self._data(timer))
 
@@ -270,7 +181,7 @@ class Timers:
         if not found:
             return Result(f"There is no {kind or 'timer'} running.", {"timers": []})
         told = [self._told(timer, context) for timer in found]
-        return Result(f"{begun(_joined(told))}.", {"timers": [self._data(timer) for timer in found]})
+        return Result(f"{begun(joined(told))}.", {"timers": [self._data(timer) for timer in found]})
 
     async def set_alarm(
         self, context: Context, time: str, name: str | None = None, day: str | None = None, repeat: Repeat | None = None
@@ -284,7 +195,7 @@ class Timers:
             repeat: how it comes again.
         """
         due = self._due(time, day, repeat, context)
-        timer = await self._start(context, "alarm", _plain(name or ""), due - self._now(), repeat)
+        timer = await self._start(context, "alarm", plain_name(name or ""), due - self._now(), repeat)
         again = f", and then {SPOKEN[repeat]}" if repeat else ""
         return Result(f"The alarm is set for {self._when(timer, context)}{again}.", self._data(timer))
 
@@ -317,7 +228,9 @@ class Timers:
             seconds = self._due(time or MORNING, day, repeat, context) - self._now()
         timer = await self._start(context, "reminder", what, seconds, repeat)
         again = f", and then {SPOKEN[repeat]}" if repeat else ""
-        return Result(f"I'll remind you at {self._when(timer, context)}{again}: {what}.", self._data(timer))
+        soon = not (time or day) and seconds < SOON
+        when = f"in {spoken_length(seconds)}" if soon else f"at {self._when(timer, context)}"
+        return Result(f"I'll remind you {when}{again}: {what}.", self._data(timer))
 
     async def snooze(self, context: Context, minutes: float = SNOOZE) -> Result:
         """Have what rang last here ring again a little later.
@@ -338,6 +251,7 @@ class Timers:
             seconds=minutes * 60,
             device=context.device,
             repeat="",
+            person=context.person or "",
         )
         _refuse_beyond_a_year(minutes * 60)
         await self._change(new=[again])
@@ -353,31 +267,39 @@ class Timers:
             for timer in (await self._loaded()).timers
         ]
 
-    async def _ring_due(self) -> float | None:
-        """Ring what is due; returns the seconds until the next look, None where nothing is left to ring."""
-        board = await self._loaded()
-        rung = all([await self._ring(timer) for timer in board.due(self._now())])
-        upcoming = (await self._loaded()).timers
-        if not upcoming:
-            return None
-        return min(upcoming[0].left(self._now()), self._look_again) if rung else RETRY
+    def _ring_due(self, board: TimerBoard, tasks: asyncio.TaskGroup) -> None:
+        """Begin to ring what is due, and end what was stopped or changed while it rings."""
+        for timer, ringing in self._ringing.items():
+            if timer not in board:
+                ringing.cancel()
+        for timer in board.due(self._now()):
+            if timer not in self._ringing:
+                ringing = self._ringing[timer] = tasks.create_task(self._ring(timer), name=f"ring {timer.id}")
+                ringing.add_done_callback(partial(self._rings_no_more, timer))
 
-    async def _ring(self, timer: Timer) -> bool:
-        if timer not in await self._loaded():
-            return True
-        try:
-            async with asyncio.timeout(RING_LIMIT):
+    def _rings_no_more(self, timer: Timer, _: asyncio.Task[None]) -> None:
+        del self._ringing[timer]
+        self._changed.set()
+
+    def _until_next(self, board: TimerBoard) -> float | None:
+        """Seconds until the next look, None where nothing is left to ring."""
+        left = [timer.left(self._now()) for timer in board.timers if timer not in self._ringing]
+        return min(left[0], self._look_again) if left else None
+
+    async def _ring(self, timer: Timer) -> None:
+        while True:
+            try:
                 await self._on_ring(timer)
-        except Exception as error:  # noqa: BLE001 - the others still have to ring
-            logger.error(f"the {timer.kind} {timer.id} could not be rung and is tried again: {error!r}")
-            return False
+                break
+            except Exception as error:  # noqa: BLE001 - the others still have to ring
+                logger.error(f"the {timer.kind} {timer.id} could not be rung and is tried again: {error!r}")
+                await asyncio.sleep(RETRY)
         self._rung[timer.device] = (timer, self._now())
         try:
             await self._change(gone=[timer], new=self._again(timer))
         except Failed:
             # It has rung, whatever is written: it must not ring every few seconds.
             (await self._loaded()).remove(timer)
-        return True
 
     def _again(self, timer: Timer) -> list[Timer]:
         """The next one of one that comes again."""
@@ -391,7 +313,7 @@ class Timers:
     ) -> Timer:
         _refuse_beyond_a_year(seconds)
         id_, due, zone = uuid4().hex[:8], self._now() + seconds, str(context.zone) if repeat else ""
-        timer = Timer(id_, kind, name, due, seconds, context.device, repeat or "", zone)
+        timer = Timer(id_, kind, name, due, seconds, context.device, repeat or "", zone, context.person or "")
         await self._change(new=[timer])
         return timer
 
@@ -414,7 +336,7 @@ class Timers:
     async def _loaded(self) -> TimerBoard:
         async with self._loading:
             if self._board is None:
-                self._board = TimerBoard(_readable(await self._store.load()))
+                self._board = TimerBoard(readable(await self._store.load()))
             return self._board
 
     def _one(self, found: Sequence[Timer], kind: Kind, context: Context) -> Timer:
@@ -423,7 +345,7 @@ class Timers:
             raise Failed(f"There is no such {kind}.")
         called = [self._called(timer, context) for timer in found]
         if len(set(called)) > 1:
-            raise Failed(f"Which one? There are the {_joined(called)}.")
+            raise Failed(f"Which one? There are the {joined(called)}.")
         return found[0]
 
     def _called(self, timer: Timer, context: Context) -> str:
@@ -452,39 +374,14 @@ class Timers:
         return f"{spoken_time(due)}{day}"
 
     def _told(self, timer: Timer, context: Context) -> str:
+        if timer.due <= self._now():
+            return f"the {timer.label} is due"
         if timer.kind == "timer":
             return f"the {timer.label} has {spoken_length(timer.left(self._now()))} left"
         return f"the {timer.label} is set for {self._when(timer, context)}"
 
     def _data(self, timer: Timer) -> dict[str, Any]:
         return asdict(timer) | {"left": round(timer.left(self._now()))}
-
-
-def begun(sentence: str) -> str:
-    """A sentence with a capital at its beginning, and no other letter changed."""
-    return sentence[:1].upper() + sentence[1:]
-
-
-def spoken_length(seconds: float, *, plural: bool = True) -> str:
-    """A length of time as it is said: "1 hour and 5 minutes", or "5 minute" before a noun."""
-    whole = max(0, round(seconds))
-    # Nobody wants the seconds of an hour.
-    if whole >= 3600:
-        whole = round(whole / 60) * 60
-    sizes = (("day", whole // 86400), ("hour", whole % 86400 // 3600), ("minute", whole % 3600 // 60))
-    parts = [*sizes, ("second", whole % 60)]
-    said = [f"{count} {unit}{'s' if plural and count != 1 else ''}" for unit, count in parts if count]
-    return _joined(said) if said else "0 seconds"
-
-
-def _readable(entries: Sequence[Mapping[str, Any]]) -> list[Timer]:
-    timers = []
-    for entry in entries:
-        try:
-            timers.append(_TIMER.validate_python(dict(entry)))
-        except ValidationError as error:
-            logger.warning(f"a timer that was kept is left out, it cannot be read: {error.errors()[0]['msg']}")
-    return timers
 
 
 def _refuse_beyond_a_year(seconds: float) -> None:
@@ -494,12 +391,3 @@ def _refuse_beyond_a_year(seconds: float) -> None:
 
 def _length(hours: float, minutes: float, seconds: float) -> float:
     return hours * 3600 + minutes * 60 + seconds
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _plain(name: str) -> str:
-    """A name without what is no part of it: "the pasta timer" is pasta."""
-    return " ".join(re.sub(r"\b(the|my|a|an|timer|alarm|reminder)\b", " ", name, flags=re.IGNORECASE).split())

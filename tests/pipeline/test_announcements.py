@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, time
 
 import pytest
@@ -7,22 +8,31 @@ from hypothesis import strategies as some
 from pipeline.announcements import MOST_WAITING, Announcements
 from pipeline.caller import Caller, Capability
 from pipeline.quiet import Quiet, QuietHours
-from tools.timers import Timer
+from tools.timer_board import Timer
 
 
 class Talk:
     """A conversation that somebody may hear."""
 
-    def __init__(self, device: str, *, silent: bool = False) -> None:
+    def __init__(self, device: str, *, silent: bool = False, person: str | None = None) -> None:
         capabilities = frozenset({Capability.SHOW} if silent else {Capability.HEAR, Capability.SPEAK})
-        self.caller = Caller("realtime", device, capabilities=capabilities)
+        self.caller = Caller("realtime", device, person=person, capabilities=capabilities)
         self.said: list[str] = []
         self.left: list[str] = []
+        self.hears = True
+        self.unheard: list[asyncio.Future[bool]] = []
 
-    def announce(self, text: str) -> None:
+    def announce(self, text: str, heard: asyncio.Future[bool] | None = None) -> None:
         self.said.append(text)
+        if heard is not None and self.hears:
+            heard.set_result(True)
+        elif heard is not None:
+            self.unheard.append(heard)
 
     def unsaid(self) -> list[str]:
+        for heard in self.unheard:
+            if not heard.done():
+                heard.set_result(False)
         return self.left
 
 
@@ -32,6 +42,51 @@ async def test_a_timer_rings_where_it_was_set() -> None:
         await house.ring(Timer("1", "timer", "pasta", 0, 600, "kitchen"))
     assert kitchen.said[0].startswith("Your pasta timer is done.")
     assert not study.said
+
+
+PASTA = Timer("1", "timer", "pasta", 0, 600, "kitchen", person="ana")
+
+
+async def test_a_timer_follows_its_person_where_the_device_is_gone() -> None:
+    house, study, hall = Announcements(), Talk("study", person="ana"), Talk("hall", person="joe")
+    async with house.reach(study), house.reach(hall):
+        await house.ring(PASTA)
+    assert len(study.said) == 1
+    assert not hall.said
+
+
+async def test_a_timer_rings_until_somebody_is_there() -> None:
+    house, page, hall = Announcements(), Talk("page", silent=True), Talk("hall")
+    async with house.reach(page):
+        ringing = asyncio.create_task(house.ring(PASTA))
+        await asyncio.sleep(0.01)
+        assert not ringing.done()
+        async with house.reach(hall):
+            await asyncio.wait_for(ringing, 2)
+    assert len(hall.said) == 1
+    assert not page.said
+
+
+async def test_a_timer_rings_again_elsewhere_where_the_conversation_ended_before_it_was_heard() -> None:
+    house, kitchen, hall = Announcements(), Talk("kitchen"), Talk("hall")
+    kitchen.hears = False
+    async with house.reach(kitchen):
+        ringing = asyncio.create_task(house.ring(PASTA))
+        await asyncio.sleep(0.01)
+        assert len(kitchen.said) == 1
+    assert not ringing.done()
+    async with house.reach(hall):
+        await asyncio.wait_for(ringing, 2)
+    assert len(hall.said) == 1
+
+
+async def test_a_timer_that_is_stuck_in_one_conversation_rings_in_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.announcements.UNHEARD_SECONDS", 0.02)
+    house, kitchen, hall = Announcements(), Talk("kitchen"), Talk("hall")
+    kitchen.hears = False
+    async with house.reach(kitchen), house.reach(hall):
+        await asyncio.wait_for(house.ring(PASTA), 2)
+    assert (len(kitchen.said), len(hall.said)) == (1, 1)
 
 
 async def test_where_nobody_is_at_the_device_others_hear_it() -> None:

@@ -154,3 +154,24 @@ async def test_what_could_not_be_said_before_the_end_is_handed_back():
         talk.openings.say("The wash is done.")
     assert talk.openings.unsaid() == ["The wash is done."]
     assert talk.openings.unsaid() == []
+
+
+async def test_who_announced_learns_that_it_was_heard_before_it_has_ended(monkeypatch):
+    monkeypatch.setattr(openings, "TOO_SOON", 0.05)
+    heard = asyncio.get_running_loop().create_future()
+    async with Talk() as talk:
+        talk.openings.say("The tea is ready.", heard)
+        assert await talk.heard() == "The tea is ready."
+        assert not heard.done()
+        await talk.worker.queue_frame(BotStartedSpeakingFrame())
+        assert await asyncio.wait_for(heard, 2) is True
+
+
+async def test_who_announced_learns_that_nobody_could_hear_it():
+    heard = asyncio.get_running_loop().create_future()
+    async with Talk() as talk:
+        await talk.worker.queue_frame(UserStartedSpeakingFrame())
+        await asyncio.sleep(0.1)
+        talk.openings.say("The wash is done.", heard)
+    assert talk.openings.unsaid() == []
+    assert await heard is False

@@ -60,8 +60,8 @@ async def test_what_came_again_while_the_house_was_off_rings_once() -> None:
     await house.call("set_reminder", text="take your pills", time="8 am", repeat="daily")
     later = House(house.store)
     later.now = datetime(2026, 4, 20, 9, 0, tzinfo=HERE).timestamp()
-    await later.timers._ring_due()
-    await later.timers._ring_due()
+    async with later.running():
+        await asyncio.sleep(0.05)
     assert len(later.rung) == 1
     assert "8:00 AM tomorrow" in await later.ask("timer_status")
 
@@ -84,11 +84,12 @@ async def test_what_has_rung_can_be_put_off_and_rings_once_more() -> None:
     assert await house.ask("snooze") == "Nothing has rung here in the last minutes."
     await house.call("set_alarm", time="12:30")
     house.now += 1800
-    await house.timers._ring_due()
-    assert await house.ask("snooze") == "All right, again in 10 minutes."
-    house.now += 600
-    await house.timers._ring_due()
-    await house.timers._ring_due()
+    async with house.running():
+        await asyncio.sleep(0.05)
+        assert await house.ask("snooze") == "All right, again in 10 minutes."
+        house.now += 600
+    async with house.running():
+        await asyncio.sleep(0.05)
     assert len(house.rung) == 2
     house.now += 3600
     assert await house.ask("snooze", minutes=5) == "Nothing has rung here in the last minutes."

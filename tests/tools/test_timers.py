@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from tests.tools.calling import Caller, MemoryStore
 from tools.outcomes import Status
-from tools.timers import Timer, TimerBoard, Timers, spoken_length
+from tools.timer_board import Timer, TimerBoard
+from tools.timers import Timers
+from tools.wording import spoken_length
 
 HERE = ZoneInfo("Europe/Lisbon")
 NOON = datetime(2026, 3, 28, 12, 0, tzinfo=HERE).timestamp()
@@ -127,6 +129,11 @@ async def test_what_is_no_time_of_day_is_refused(said: str) -> None:
     assert (await House().call("set_alarm", time=said)).status is Status.INVALID
 
 
+async def test_a_reminder_that_is_soon_is_told_by_how_long_it_takes() -> None:
+    said = await House().ask("set_reminder", text="take the cake out", minutes=20)
+    assert said == "I'll remind you in 20 minutes: take the cake out."
+
+
 async def test_a_reminder_says_of_what() -> None:
     house = House()
     said = await house.ask("set_reminder", text="call the plumber", time="18:00")
@@ -161,16 +168,16 @@ async def test_a_timer_survives_a_restart_and_says_that_it_is_late() -> None:
     assert store.entries == []
 
 
-async def test_what_could_not_be_rung_is_kept() -> None:
+async def test_what_could_not_be_rung_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.timers.RETRY", 0.01)
     house = House()
     house.broken = True
     await house.call("set_timer", seconds=5)
     house.now += 5
     async with house.running():
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
         assert len(house.store.entries) == 1
         house.broken = False
-        await house.call("set_timer", minutes=5)
         await _until(lambda: house.rung)
 
 
@@ -194,15 +201,125 @@ async def test_a_timer_that_is_made_longer_while_it_rings_goes_on() -> None:
         await house.ring(timer)
 
     house.timers = Timers(house.store, ring, now=lambda: house.now)
-    call = Caller(house.timers.tools()).call
-    await call("set_timer", minutes=10, name="pasta")
+    caller = Caller(house.timers.tools())
+    await caller.call("set_timer", minutes=10, name="pasta")
     house.now += 600
     async with house.running():
         await heard.wait()
-        assert (await call("change_timer", minutes=5)).say == "The pasta timer has 5 minutes left now."
+        assert await caller.ask("timer_status") == "The pasta timer is due."
+        assert await caller.ask("change_timer", minutes=5) == "The pasta timer has 5 minutes left now."
+        await asyncio.sleep(0)
         said.set()
-        await _until(lambda: house.rung)
+        await asyncio.sleep(0.02)
+    assert not house.rung
     assert [entry["due"] for entry in house.store.entries] == [house.now + 300]
+
+
+async def test_a_timer_that_is_stopped_while_it_rings_is_quiet() -> None:
+    house = House()
+    ended = asyncio.Event()
+
+    async def ring(_: Timer) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    house.timers = Timers(house.store, ring, now=lambda: house.now)
+    caller = Caller(house.timers.tools())
+    await caller.call("set_timer", minutes=10, name="pasta")
+    house.now += 600
+    async with house.running():
+        await asyncio.sleep(0.01)
+        assert await caller.ask("cancel_timer") == "I stopped the pasta timer."
+        await asyncio.wait_for(ended.wait(), 2)
+    assert house.store.entries == []
+
+
+async def test_one_that_nobody_hears_holds_up_no_other() -> None:
+    house = House()
+
+    async def ring(timer: Timer) -> None:
+        if timer.name == "pasta":
+            await asyncio.Event().wait()
+        await house.ring(timer)
+
+    house.timers = Timers(house.store, ring, now=lambda: house.now)
+    call = Caller(house.timers.tools()).call
+    await call("set_timer", minutes=10, name="pasta")
+    await call("set_timer", minutes=11, name="tea")
+    house.now += 700
+    async with house.running():
+        await _until(lambda: house.rung)
+    assert house.rung == ["Your tea timer is done."]
+    assert [entry["name"] for entry in house.store.entries] == ["pasta"]
+
+
+class Loudspeaker:
+    """Sounds for a while, and is known to have been understood before it ends."""
+
+    def __init__(self) -> None:
+        self.understood: list[str] = []
+        self.ended: list[str] = []
+        self.sounding: list[asyncio.Task[None]] = []
+        self.powered = True
+
+    async def ring(self, timer: Timer) -> None:
+        understood = asyncio.Event()
+        if not self.powered:
+            await understood.wait()
+        self.sounding.append(asyncio.create_task(self._sound(timer.name, understood)))
+        await understood.wait()
+
+    async def _sound(self, name: str, understood: asyncio.Event) -> None:
+        await _moments(3)
+        self.understood.append(name)
+        understood.set()
+        await _moments(30)
+        self.ended.append(name)
+
+
+async def _moments(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+class SlowDisk(MemoryStore):
+    """Takes a moment to write, and writes all or nothing."""
+
+    async def save(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        await _moments(2)
+        await super().save(entries)
+        await _moments(1)
+
+
+@given(st.lists(st.integers(0, 60), max_size=8), st.lists(st.integers(1, 3), min_size=1, max_size=4))
+def test_killed_at_any_point_no_timer_is_lost_and_none_sounds_twice(kills: list[int], dues: list[int]) -> None:
+    asyncio.run(_killed(kills, dues))
+
+
+async def _killed(kills: list[int], dues: list[int]) -> None:
+    store, speaker = SlowDisk(), Loudspeaker()
+    setting = House(store)
+    for number, minutes in enumerate(dues):
+        await setting.call("set_timer", minutes=minutes, name=f"n{number}")
+    for moments in [*kills, 300]:
+        await _lived(store, speaker, moments)
+    assert set(speaker.understood) == {f"n{number}" for number in range(len(dues))}
+    assert len(speaker.ended) == len(set(speaker.ended))
+    assert store.entries == []
+
+
+async def _lived(store: MemoryStore, speaker: Loudspeaker, moments: int) -> None:
+    timers = Timers(store, speaker.ring, now=lambda: NOON + 300)
+    running = asyncio.create_task(timers.run())
+    speaker.powered = True
+    await _moments(moments)
+    speaker.powered = False
+    killed = [running, *speaker.sounding]
+    for task in killed:
+        task.cancel()
+    await asyncio.gather(*killed, return_exceptions=True)
 
 
 async def test_a_timer_cannot_be_made_shorter_than_nothing_or_longer_than_a_year() -> None:

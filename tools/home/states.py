@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tools.home.house import House, Thing, by_room
-from tools.timers import begun
 from tools.tool import Failed, Result
+from tools.wording import begun, joined
 
 MOST_TOLD: Final = 6
 _ON: Final = frozenset({"on", "playing", "heat", "cool", "heat_cool", "auto", "dry", "fan_only", "cleaning"})
@@ -49,13 +49,23 @@ class Summary:
             rest = others[: MOST_TOLD - 1]
             more = f" and {len(others) - len(rest)} more" if len(others) > len(rest) else ""
             return Result(
-                f"{begun(_listed([first, *rest]) if not more else ', '.join([first, *rest]))}{more} are on{where}.",
+                f"{begun(joined([first, *rest]) if not more else ', '.join([first, *rest]))}{more} are on{where}.",
                 data,
             )
-        return Result(f"{begun(_listed(named))} {'is' if len(named) == 1 else 'are'} on{where}.", data)
+        return Result(f"{begun(joined(named))} {'is' if len(named) == 1 else 'are'} on{where}.", data)
 
     def measured(self, about: str, room: str | None) -> Result | None:
         """What is measured in a room or by a named sensor; None where nothing of that kind was asked."""
+        found = self.sensors(about, room)
+        if found is None:
+            return None
+        told = [f"{thing.name} {spoken_state(thing)}" for thing in found[:MOST_TOLD]]
+        return Result(
+            f"{begun(joined(told))}.", {"things": [{"name": each.name, "state": each.state} for each in found]}
+        )
+
+    def sensors(self, about: str, room: str | None) -> Sequence[Thing] | None:
+        """What measures that in a room, else in the house; None where nothing that is measured was asked about."""
         words = about.lower().replace("the ", "").strip()
         measure = next((kind for word, kind in _MEASURES.items() if words in (word, f"{word} sensor")), None)
         if measure is None:
@@ -68,10 +78,7 @@ class Summary:
         found = found or sensors
         if not found:
             raise Failed(f"Nothing in the house measures the {words}.")
-        told = [f"{thing.name} {spoken_state(thing)}" for thing in found[:MOST_TOLD]]
-        return Result(
-            f"{begun(_listed(told))}.", {"things": [{"name": each.name, "state": each.state} for each in found]}
-        )
+        return found
 
     def of_several(self, things: Sequence[Thing], called: str) -> Result:
         """How several things are."""
@@ -81,7 +88,7 @@ class Summary:
             name = begun(called if called.startswith(("the ", "all ")) else f"the {called}")
             return Result(f"{name} {agreeing(states.pop(), plural=True)}.", data)
         told = [f"{thing.spoken} {spoken_state(thing)}" for thing in things[:MOST_TOLD]]
-        return Result(f"{begun(_listed(told))}.", data)
+        return Result(f"{begun(joined(told))}.", data)
 
 
 def agreeing(verb: str, *, plural: bool) -> str:
@@ -137,7 +144,3 @@ def _climate(thing: Thing) -> str:
         return f"is off, at {now:g} degrees" if isinstance(now, int | float) else "is off"
     said = f"is at {now:g} degrees" if isinstance(now, int | float) else f"is on {thing.state.replace('_', ' ')}"
     return f"{said}, set to {wanted:g}" if isinstance(wanted, int | float) else said
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
