@@ -10,9 +10,10 @@ import math
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import astuple, dataclass, replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import httpx
@@ -52,6 +53,15 @@ class NotThere(Exception):  # noqa: N818 - reads as what happened
 
 class Unwell(Failed):
     """A server did not answer properly; the message is for the person."""
+
+
+class Unauthorized(Unwell):
+    """A server does not accept who asks."""
+
+    def __init__(self, said: str, body: bytes) -> None:
+        """Keep what it answered."""
+        self.body = body
+        super().__init__(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,20 +162,26 @@ class Service:
     ) -> Known[T]:
         """Get what `read` makes of an answer, or raises `ValueError` about; otherwise as `json`."""
         key = self._key(path, params)
-        kept = await self._kept(key, read) if fresh else None
+        kept, unchanged = await self._kept(key, read) if fresh else (None, _Kept(0.0, ""))
         if kept is not None and self._clock() - kept.at < fresh:
             return kept
         try:
-            reply = await self.request("GET", path, params=params)
+            reply = await self.request("GET", path, params=params, headers=unchanged.conditions)
             value = self._read(read, reply)
         except Unwell:
             if kept is not None and self._clock() - kept.at < stale:
                 return kept
             raise
+        except NotThere as answer:
+            if answer.status != 304 or kept is None:
+                raise
+            await self._cache.put(key, replace(unchanged, at=self._clock()).text, max(fresh, stale))
+            return replace(kept, at=self._clock())
         now = self._clock()
         if fresh and len(reply.body) <= LARGEST_KEPT:
-            text = json.dumps([now, reply.body.decode(errors="replace")])
-            await self._cache.put(key, text, max(fresh, stale))
+            validators = (reply.headers.get("etag", ""), reply.headers.get("last-modified", ""))
+            answered = _Kept(now, reply.body.decode(errors="replace"), *validators)
+            await self._cache.put(key, answered.text, max(fresh, stale))
         return Known(value, now)
 
     async def send(self, method: str, path: str, json: object = None) -> Reply:
@@ -179,12 +195,17 @@ class Service:
         *,
         params: Mapping[str, Any] | None = None,
         json: object = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         attempts: int = ATTEMPTS,
     ) -> Reply:
         """Ask the server; several times where it fails in passing. Raises `NotThere` and `Unwell`."""
+        asked = partial(
+            self._web.request, method, params=params, json=json, form=form, headers={**self._headers, **(headers or {})}
+        )
         for attempt in range(1, attempts + 1):
             try:
-                return await self._ask(method, path, params, json)
+                return await self._ask(path, asked)
             except _Passing as passing:
                 pause = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.8, 1.2)  # noqa: S311
                 pause = pause if passing.pause is None else passing.pause
@@ -193,14 +214,14 @@ class Service:
                 await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _ask(self, method: str, path: str, params: Mapping[str, Any] | None, json: object) -> Reply:
+    async def _ask(self, path: str, asked: Callable[[str], Awaitable[Reply]]) -> Reply:
         ticket = self._breaker.enter()
         if ticket is None:
             raise Unwell(f"{self._begun} doesn't answer right now. Please try again in a minute.")
         try:
             await self._turn()
             url = path if path.startswith(("http://", "https://")) else f"{self.url}{path}"
-            reply = await self._web.request(method, url, params=params, headers=self._headers, json=json)
+            reply = await asked(url)
             self._check(reply)
         except (NotThere, Failed):
             # It answered; what is wrong is not that it is away.
@@ -230,15 +251,16 @@ class Service:
         status = reply.status
         if status < 300:
             return
-        if status in _PASSING:
+        # Google says so with a status that others have for who may not ask at all.
+        if status in _PASSING or (status == 403 and b"ateLimitExceeded" in reply.body):
             pause = _retry_after(reply.headers.get("retry-after"), self._clock())
             told = f"{self._begun} has trouble right now. Please try again in a few minutes."
-            if status == 429:
+            if status in (403, 429):
                 again = "in a few minutes" if pause is None else f"in {_spoken_pause(pause)}"
                 told = f"{self._begun} wants to be asked less often. Please try again {again}."
             raise _Passing(told, pause)
         if status in (401, 403):
-            raise Unwell(f"{self._begun} doesn't let me in. Its key or password has to be checked.")
+            raise Unauthorized(f"{self._begun} doesn't let me in. Its key or password has to be checked.", reply.body)
         raise NotThere(status, reply.body)
 
     def _said(self, error: Exception) -> Exception:
@@ -260,15 +282,13 @@ class Service:
             logger.warning(f"{self.name} answered in an unknown form: {error}")
         raise Unwell(f"{self._begun} sent something that I can't read. Please try again later.")
 
-    async def _kept(self, key: str, read: Callable[[bytes], T]) -> Known[T] | None:
+    async def _kept(self, key: str, read: Callable[[bytes], T]) -> tuple[Known[T] | None, "_Kept"]:
         text = await self._cache.get(key)
-        if text is None:
-            return None
         try:
-            at, body = json.loads(text)
-            return Known(read(body.encode()), float(at))
+            kept = _Kept(*json.loads(text or ""))
+            return Known(read(kept.body.encode()), float(kept.at)), kept
         except (ValueError, TypeError, AttributeError, RecursionError):
-            return None
+            return None, _Kept(0.0, "")
 
     def _key(self, path: str, params: Mapping[str, Any] | None) -> str:
         # Who asks is part of it: another key may see other things.
@@ -278,6 +298,26 @@ class Service:
     @property
     def _begun(self) -> str:
         return self.name[:1].upper() + self.name[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer as the cache has it, with what tells whether it has changed (RFC 9110, 8.8)."""
+
+    at: float
+    body: str
+    etag: str = ""
+    modified: str = ""
+
+    @property
+    def text(self) -> str:
+        return json.dumps(astuple(self))
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        return {
+            name: value for name, value in (("if-none-match", self.etag), ("if-modified-since", self.modified)) if value
+        }
 
 
 class _Passing(Exception):  # noqa: N818

@@ -74,13 +74,18 @@ class Web:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         json: object = None,
+        form: Mapping[str, str] | None = None,
     ) -> Reply:
         """Ask a server, and follow its redirects where they stay at the same server or in public.
+
+        Args:
+            json: what is sent as JSON.
+            form: what is sent as a form instead.
 
         Raises:
             httpx.HTTPError, Refused, TooLarge: no answer. An answer with a bad status is an answer.
         """
-        request = self._client.build_request(method, url, params=params, headers=headers, json=json)
+        request = self._client.build_request(method, url, params=params, headers=headers, json=json, data=form)
         for _ in range(MOST_REDIRECTS + 1):
             reply = await self._send(request)
             target = reply.headers.get("location")

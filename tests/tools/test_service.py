@@ -65,6 +65,31 @@ async def test_an_old_answer_serves_with_its_age_while_a_server_is_unwell(server
         await service.json(FORM, "/n", fresh=60, stale=3600)
 
 
+@pytest.mark.parametrize("validator", [("etag", "if-none-match", '"v1"'), ("last-modified", "if-modified-since", "Mon, 23 Nov 2026 10:00:00 GMT")])  # fmt: skip
+async def test_what_has_not_changed_is_not_sent_again(server: Provider, validator: tuple[str, str, str]) -> None:
+    name, condition, value = validator
+
+    async def answer(request: aio.Request) -> aio.StreamResponse:
+        if request.headers.get(condition) == value:
+            return aio.Response(status=304)
+        return aio.json_response({"number": 1.5}, headers={name: value})
+
+    server.instead = answer
+    now = [1000.0]
+    service = server.service(clock=lambda: now[0])
+    for later in (0.0, 100.0, 100.0):
+        now[0] += later
+        known = await service.json(FORM, "/n", fresh=60)
+        assert (known.value.number, known.at) == (1.5, now[0])
+    assert len(server.asked) == 3
+
+
+async def test_a_server_that_says_unchanged_without_having_been_asked_knows_nothing(server: Provider) -> None:
+    server.instead = numbers(304)
+    with pytest.raises(NotThere):
+        await server.service().json(FORM, "/n", fresh=60)
+
+
 async def test_what_fails_in_passing_is_asked_again(server: Provider) -> None:
     server.instead = numbers(503, 500, 2.5)
     assert (await server.service().json(FORM, "/n")).value.number == 2.5
