@@ -12,7 +12,8 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,6 +34,9 @@ _WENT_WRONG: Final = "Sorry, that went wrong."
 _TOO_SLOW: Final = "Sorry, that took too long."
 _LEFT: Final = "All right, I left it."
 _ACTING: Final = (Effect.CONTROL, Effect.SECURE)
+
+Watcher = Callable[[str, Outcome | None], None]
+"""Told of a conversation's calls: the tool's name as one begins, and again with what came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,16 @@ class Executor:
         self._running: dict[str, _Running] = {}
         self._pending: dict[str, _Pending] = {}
         self._quoting: dict[str, str] = {}
+        self._watchers: dict[str, Watcher] = {}
+
+    @contextmanager
+    def watched(self, conversation: str, watcher: Watcher) -> Iterator[None]:
+        """Tell somebody of this conversation's calls until the context ends."""
+        self._watchers[conversation] = watcher
+        try:
+            yield
+        finally:
+            del self._watchers[conversation]
 
     def tools(self, effects: Collection[Effect]) -> list[Tool]:
         """The tools with these effects."""
@@ -188,6 +202,7 @@ class Executor:
         if acts and (done := await self._recorded(key, tool.name)) is not None:
             return done
         began = self._clock()
+        self._tell(context, tool.name, None)
         attempt = await _attempt(tool, arguments, context)
         if tool.quotes:
             self.note_quoted(context)
@@ -204,7 +219,12 @@ class Executor:
         logger.info(f"{outcome.tool[:60]!r} called from {who}: {outcome.status.value}")
         if self._on_call is not None:
             self._on_call(context, outcome, seconds)
+        self._tell(context, outcome.tool, outcome)
         return outcome
+
+    def _tell(self, context: Context, name: str, outcome: Outcome | None) -> None:
+        if (watcher := self._watchers.get(context.conversation)) is not None:
+            watcher(name, outcome)
 
     async def _recorded(self, key: str, name: str) -> Outcome | None:
         """What this call has come to before. Where that cannot be known, nothing is done: twice would be worse."""

@@ -84,9 +84,21 @@ class Tool:
         schema = self.arguments.model_json_schema()
         schema.pop("title", None)
         schema.pop("description", None)
-        for described in schema.get("properties", {}).values():
-            described.pop("title", None)
+        properties = schema.get("properties", {})
+        schema["properties"] = {name: _brief(described) for name, described in properties.items()}
         return schema
+
+
+def _brief(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model has to know of an argument: of what may be left out not that it may be null, a fifth of a prompt."""
+    choices = [each for each in described.get("anyOf", ()) if each.get("type") != "null"]
+    brief = {name: value for name, value in described.items() if name != "title"}
+    if len(choices) == 1:
+        del brief["anyOf"]
+        brief = {**choices[0], **brief}
+    if brief.get("default", 0) is None:
+        del brief["default"]
+    return brief
 
 
 def tool(

@@ -81,6 +81,34 @@ def test_a_schema_comes_from_signature_and_docstring(lamp: Lamp) -> None:
     }
 
 
+def test_a_schema_tells_of_what_may_be_left_out_only_that() -> None:
+    async def note(
+        context: Context,
+        text: str,
+        on: Literal["today", "tomorrow"] | None = None,
+        tags: list[str] | None = None,
+    ) -> Result:
+        """Write a note.
+
+        Args:
+            text: what it says.
+            on: which day.
+            tags: words to find it by.
+        """
+        return Result(f"{text}, {on}, {tags}.")
+
+    assert tool(note, effect=Effect.CONTROL).parameters == {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "text": {"description": "what it says.", "type": "string"},
+            "on": {"description": "which day.", "enum": ["today", "tomorrow"], "type": "string"},
+            "tags": {"description": "words to find it by.", "items": {"type": "string"}, "type": "array"},
+        },
+        "required": ["text"],
+    }
+
+
 def test_what_matters_needs_a_question_to_ask_first(lamp: Lamp) -> None:
     with pytest.raises(ValueError, match="question"):
         tool(lamp.switch, effect=Effect.SECURE)
@@ -373,3 +401,20 @@ async def test_strangers_words_hold_up_neither_what_only_tells_nor_the_next_turn
     later = context(turn="the next")
     assert (await reader.call("switch", {"to": "on"}, later, allowed=ALL)).status is Status.DONE
     assert lamp.switched == ["looked", "on", "on"]
+
+
+async def test_a_conversation_sees_its_own_calls_begin_and_end(executor: Executor, lamp: Lamp) -> None:
+    seen: list[tuple[str, Status | None]] = []
+    with executor.watched("here", lambda name, outcome: seen.append((name, outcome.status if outcome else None))):
+        await executor.call("switch", {"to": "on"}, context(conversation="here"), allowed=ALL)
+        await executor.call("switch", {"to": "sideways"}, context(conversation="here"), allowed=ALL)
+        await executor.call("break_down", {}, context(conversation="here", turn="2"), allowed=ALL)
+        await executor.call("look", {}, context(conversation="elsewhere"), allowed=ALL)
+    await executor.call("look", {}, context(conversation="here"), allowed=ALL)
+    assert seen == [
+        ("switch", None),
+        ("switch", Status.DONE),
+        ("switch", Status.INVALID),
+        ("break_down", None),
+        ("break_down", Status.FAILED),
+    ]
