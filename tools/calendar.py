@@ -12,8 +12,9 @@ from loguru import logger
 from tools.agenda import Appointment, found, free, told, told_free, told_one
 from tools.clock import spoken_time, time_of_day
 from tools.days import Span, span, spoken_day
-from tools.timers import Store, begun
+from tools.store import Store
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
+from tools.wording import begun
 
 LOOK_SECONDS: Final = 300.0
 """Between two looks at what comes next."""
@@ -26,6 +27,16 @@ _ARTICLE: Final = re.compile(r"^(?:an?|the|my|our) (?=\w)", re.IGNORECASE)
 _HALF: Final = re.compile(r"\d ?[ap]\.?m|morning|noon|night", re.IGNORECASE)
 
 Repeat = Literal["daily", "weekly", "monthly", "yearly"]
+
+
+class Incomplete(Failed):
+    """Some calendars did not answer."""
+
+    def __init__(self, appointments: list[Appointment], silent: str) -> None:
+        """Keep what the others have, and what those are called."""
+        self.appointments = appointments
+        self.silent = silent
+        super().__init__(f"{begun(silent)} doesn't answer right now. Please try again in a few minutes.")
 
 
 class Source(Protocol):
@@ -94,16 +105,18 @@ class Calendar:
         """
         now = self._now()
         if when is None:
-            left = [each for each in await self._in(span("today", now)) if each.ends > now]
+            left = [each for each in (await self._in(span("today", now)))[0] if each.ends > now]
             when = "today" if left else "next"
         if when.strip().lower() == "next":
-            coming = [each for each in await self._source.between(now, now + FAR) if each.starts >= now]
-            if not coming:
-                return Result("There is nothing on the calendar.", {"events": []})
-            return Result(f"The next one, {coming[0].title}, {told_one(coming[0], now)}.", {"events": [coming[0].data]})
+            events, silent = await self._known(now, now + FAR)
+            coming = [each for each in events if each.starts >= now][:1]
+            said = "There is nothing on the calendar."
+            if coming:
+                said = f"The next one, {coming[0].title}, {told_one(coming[0], now)}."
+            return Result(said + silent, {"events": [each.data for each in coming]})
         days = span(when, now)
-        events = await self._in(days)
-        return Result(told(events, days, now), {"events": [each.data for each in events]})
+        events, silent = await self._in(days)
+        return Result(told(events, days, now) + silent, {"events": [each.data for each in events]})
 
     async def find_event(self, context: Context, about: str) -> Result:
         """Tell when and where an appointment is.
@@ -126,18 +139,18 @@ class Calendar:
         """
         now = self._now()
         days = span(when, now)
-        events = await self._in(days)
+        events, silent = await self._in(days)
         if time is not None:
             starts = datetime.combine(days.first, _by_day(time), now.tzinfo)
             ends = starts + timedelta(minutes=max(minutes, 1))
             taken = [each for each in events if each.starts < ends and each.ends > starts and not each.all_day]
             at = f"{days.name} at {spoken_time(starts)}"
             if not taken:
-                return Result(f"Yes, you are free {at}.", {"free": True})
+                return Result(f"Yes, you are free {at}.{silent}", {"free": True})
             until = f" until {spoken_time(taken[0].ends)}"
             return Result(f"No, {at} there is {taken[0].title}{until}.", {"free": False, "events": [taken[0].data]})
         gaps = free(events, days.first, timedelta(minutes=max(minutes, 15)), now)
-        return Result(told_free(gaps, days.name), {"free": [[str(start), str(end)] for start, end in gaps]})
+        return Result(told_free(gaps, days.name) + silent, {"free": [[str(start), str(end)] for start, end in gaps]})
 
     async def add_event(
         self,
@@ -172,7 +185,7 @@ class Calendar:
         )
         if (ends if time is None else starts) < now:
             raise Failed("That has passed already. Please say another day or time.")
-        others = [each for each in await self._source.between(starts, ends) if not each.all_day] if time else []
+        others = [each for each in (await self._known(starts, ends))[0] if not each.all_day] if time else []
         await self._source.add(name, starts, ends, all_day=time is None, place=place or "", repeat=repeat)
         self._next = []
         event = Appointment("", name, starts, ends, time is None, place or "", repeat is not None)
@@ -249,7 +262,7 @@ class Calendar:
     async def look(self) -> None:
         """See what comes next, and tell of what is about to begin. Raises `Failed`, `OSError`."""
         now = self._now()
-        self._next = await self._source.between(now, now + SOON)
+        self._next, _ = await self._known(now, now + SOON)
         if self._announce is None or self._before is None or self._reminded is None:
             return
         known = await self._reminded.load()
@@ -272,20 +285,27 @@ class Calendar:
         waits = [(each.starts - before - now).total_seconds() for each in self._next if not each.all_day]
         return min([LOOK_SECONDS, *(max(1.0, wait) for wait in waits if wait > 0)])
 
-    async def _in(self, days: Span) -> list[Appointment]:
+    async def _in(self, days: Span) -> tuple[list[Appointment], str]:
         zone = self._zone()
         starts = datetime.combine(days.first, days.begins, zone)
         ends = datetime.combine(days.last, days.ends, zone) + timedelta(seconds=1)
-        return await self._source.between(starts, ends)
+        return await self._known(starts, ends)
+
+    async def _known(self, starts: datetime, ends: datetime) -> tuple[list[Appointment], str]:
+        """The appointments of a time, and what has to be said where some calendars do not answer. Raises `Failed`."""
+        try:
+            return await self._source.between(starts, ends), ""
+        except Incomplete as incomplete:
+            return incomplete.appointments, f" But {incomplete.silent} doesn't answer right now."
 
     async def _one(self, words: str, on: str | None) -> Appointment:
         """The appointment that is meant, the next of those that repeat. Raises `Failed` where it is unclear."""
         now = self._now()
-        events = await (self._in(span(on, now)) if on else self._source.between(now, now + FAR))
+        events, silent = await (self._in(span(on, now)) if on else self._known(now, now + FAR))
         fitting = found(events, words)
         if not fitting:
             when = f" {span(on, now).name}" if on else ""
-            raise Failed(f"I find nothing called {words.strip()} on the calendar{when}.")
+            raise Failed(f"I find nothing called {words.strip()} on the calendar{when}.{silent}")
         titles = list(dict.fromkeys(each.title for each in fitting))
         if len(titles) > 1:
             raise Failed(f"Which one? There are {', '.join(titles[:-1])} and {titles[-1]}.")

@@ -1,17 +1,22 @@
 """Lists of the household: shopping, to-dos, and whatever else somebody names."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from loguru import logger
 from pydantic import BaseModel, ValidationError
 
-from tools.timers import Store, begun
+from tools.store import Store
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
+from tools.wording import begun
 
 READ_ALOUD: Final = 10
 """Items that are read out; nobody remembers more."""
+
+TODO: Final = "to-do"
+_TODO_NAMES: Final = re.compile(r"to[- ]?do'?s?|tasks?")
 
 
 class _Entry(BaseModel):
@@ -21,15 +26,30 @@ class _Entry(BaseModel):
     items: list[str]
 
 
+class Elsewhere(Protocol):
+    """A list that a program of the household keeps. Everything in it raises `Failed`."""
+
+    async def items(self) -> list[str]:
+        """What is on it."""
+
+    async def add(self, item: str) -> None:
+        """Put something on it."""
+
+    async def remove(self, items: Sequence[str]) -> None:
+        """Take things off it."""
+
+
 class Lists:
     """Keeps lists by their names.
 
     Args:
         store: keeps them, one entry a list.
+        todos: keeps the to-do list instead.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, todos: Elsewhere | None = None) -> None:
         self._store = store
+        self._todos = todos
         self._lists: dict[str, list[str]] | None = None
         self._changing = asyncio.Lock()
 
@@ -53,7 +73,7 @@ class Lists:
         if not wanted:
             raise TryAgain("What is to go on the list? Give an item.")
         async with self._changing:
-            items = (await self._loaded()).get(name, [])
+            items = await self._items(name)
             known = any(each.lower() == wanted.lower() for each in items)
             if not known:
                 items = [*items, wanted]
@@ -70,7 +90,7 @@ class Lists:
         """
         name, wanted = _plain(list_name), item.strip().lower()
         async with self._changing:
-            items = (await self._loaded()).get(name, [])
+            items = await self._items(name)
             found = [each for each in items if each.lower() == wanted]
             if not found:
                 raise Failed(f"{begun(item.strip())} is not on the {name} list.")
@@ -85,7 +105,7 @@ class Lists:
             list_name: which list.
         """
         name = _plain(list_name)
-        items = (await self._loaded()).get(name, [])
+        items = await self._items(name)
         if not items:
             return Result(f"The {name} list is empty.", {"items": []})
         more = f", and {len(items) - READ_ALOUD} more" if len(items) > READ_ALOUD else ""
@@ -110,8 +130,20 @@ class Lists:
             self._lists = lists if self._lists is None else self._lists
         return self._lists
 
+    async def _items(self, name: str) -> list[str]:
+        if name == TODO and self._todos is not None:
+            return await self._todos.items()
+        return (await self._loaded()).get(name, [])
+
     async def _keep(self, name: str, items: list[str]) -> None:
         """Put `items` on a list in place of what was there, once that is saved. Raises `Failed` where it cannot be."""
+        if name == TODO and self._todos is not None:
+            before = await self._todos.items()
+            await self._todos.remove([item for item in before if item not in items])
+            for item in items:
+                if item not in before:
+                    await self._todos.add(item)
+            return
         changed = {**await self._loaded(), name: items}
         try:
             await self._store.save([{"name": name, "items": items} for name, items in changed.items() if items])
@@ -136,7 +168,8 @@ def _ask_to_clear(arguments: Mapping[str, Any]) -> str:
 
 
 def _plain(name: str) -> str:
-    return name.lower().removeprefix("the ").removeprefix("my ").removesuffix(" list").strip() or "shopping"
+    plain = name.lower().removeprefix("the ").removeprefix("my ").removesuffix(" list").strip() or "shopping"
+    return TODO if _TODO_NAMES.fullmatch(plain) else plain
 
 
 def _joined(items: Sequence[str], more: str) -> str:
