@@ -30,6 +30,8 @@ _TOLD: Final = {
     "born": "was born on", "birthday": "was born on", "date of birth": "was born on", "died": "died on",
     "founded": "was founded on", "birthplace": "was born in", "place of birth": "was born in",
 }  # fmt: skip
+_OR_ELSE: Final = {"P2048": "P2044"}
+"""A mountain has no height but an elevation."""
 _UNITS: Final = {"height": "meters", "elevation": "meters", "area": "square kilometers", "length": "meters"}
 _DATE = re.compile(r"(-?\d{1,6})-(\d\d)-(\d\d)T")
 
@@ -155,9 +157,10 @@ class Questions:
         entities = (await self._wikidata.json(_ENTITIES, "/w/api.php", params, fresh=FRESH, stale=STALE)).value.search
         if not entities or not re.fullmatch(r"Q\d+", entities[0].id):
             raise Failed(f"Sorry, I find nothing called {about}.")
-        query = {"query": _QUERY % (entities[0].id, _FACTS[name]), "format": "json"}
-        rows = (await self._facts.json(_RESULTS, "", query, fresh=FRESH, stale=STALE)).value.results.bindings
-        values = list(dict.fromkeys(_value(row) for row in rows))
+        known = _FACTS[name]
+        values = await self._values(entities[0].id, known)
+        if not values and known in _OR_ELSE:
+            values = await self._values(entities[0].id, _OR_ELSE[known])
         if not values:
             raise Failed(f"Sorry, Wikidata doesn't know that about {entities[0].label or about}.")
         label = entities[0].label or about
@@ -165,6 +168,11 @@ class Questions:
         unit = f" {_UNITS[name]}" if name in _UNITS else ""
         told = f"{label} {_TOLD[name]} {listed}" if name in _TOLD else f"The {name} of {label} is {listed}{unit}"
         return Result(f"{told}, according to Wikidata.", {"about": label, "fact": name, "values": values})
+
+    async def _values(self, thing: str, known: str) -> list[str]:
+        query = {"query": _QUERY % (thing, known), "format": "json"}
+        rows = (await self._facts.json(_RESULTS, "", query, fresh=FRESH, stale=STALE)).value.results.bindings
+        return list(dict.fromkeys(_value(row) for row in rows))
 
     async def find_papers(self, context: Context, about: str) -> Result:
         """Tell the latest scientific papers about something, from arXiv.

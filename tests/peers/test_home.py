@@ -16,6 +16,7 @@ from tests.peers.home_assistant import HomeAssistant
 from tests.tools.calling import ALL, HERE
 from tools.executor import Executor
 from tools.home.connection import Connection
+from tools.home.history import HouseHistory
 from tools.home.home import Home
 from tools.home.house import House
 from tools.home.sensors import Sensors
@@ -66,9 +67,10 @@ class Living:
 async def living(home: HomeAssistant, **options: Any) -> AsyncIterator[Living]:
     house, changes = House(), []
     connection = Connection(home.url, options.pop("token", home.token), house, on_change=changes.append, **options)
+    history = HouseHistory(house, connection, zone=lambda: HERE)
     running = asyncio.create_task(connection.run())
     try:
-        yield Living(house, connection, Executor(Home(house, connection).tools()), changes)
+        yield Living(house, connection, Executor([*Home(house, connection).tools(), *history.tools()]), changes)
     finally:
         running.cancel()
         await asyncio.wait({running})
@@ -234,3 +236,43 @@ async def test_its_names_are_recognized_in_other_languages(ana: Living) -> None:
     german.furnish([(thing.name, thing.kind) for thing in ana.house.things], ana.house.rooms)
     found = german.match_all("Schalte das Bed Light ein")
     assert [(match.tool, match.arguments) for match in found] == [("turn_on", {"name": "Bed Light"})]
+
+
+async def test_it_is_told_when_a_door_was_last_unlocked_and_how_often_a_lamp_was_on(
+    assistant: HomeAssistant, ana: Living
+) -> None:
+    for state in ("locked", "unlocked", "locked"):
+        await assistant.put("lock.shed", state, friendly_name="Shed")
+        await asyncio.sleep(1.1)
+    said = await ana.ask("home_history", name="shed")
+    assert said.startswith("The shed was last unlocked today at "), said
+    for state in ("on", "off", "on", "off"):
+        await assistant.put("light.cellar", state, friendly_name="Cellar light")
+        await asyncio.sleep(0.3)
+    said = await ana.ask("home_history", name="cellar light", when="last hour")
+    assert "was on 2 times in the last hour, last today at" in said
+
+
+async def test_it_is_told_how_warm_it_was(assistant: HomeAssistant, ana: Living) -> None:
+    for degrees in ("18.5", "21", "20"):
+        await assistant.put(
+            "sensor.pantry", degrees, friendly_name="Pantry temperature", unit_of_measurement="°C",
+            device_class="temperature",
+        )  # fmt: skip
+        await asyncio.sleep(0.4)
+    await ana.connection.seen(lambda: ana.house.thing("sensor.pantry") is not None, within=5)
+    said = await ana.ask("home_history", name="pantry temperature", when="today")
+    assert said.startswith("The pantry temperature was between 18.5 and 21 degrees today, "), said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"name": "flux capacitor"}, "nothing called"),
+        ({"name": "kitchen lights", "when": "tomorrow"}, "still to come"),
+        ({"name": "kitchen lights", "when": "someday"}, "no day"),
+        ({"name": "temperature", "room": "dungeon"}, "no room called dungeon"),
+    ],
+)
+async def test_what_was_never_written_down_is_told(ana: Living, arguments: dict[str, str], told: str) -> None:
+    assert told in await ana.ask("home_history", **arguments)

@@ -8,8 +8,8 @@ from tools.home.connection import Connection
 from tools.home.house import House, Thing
 from tools.home.names import Meant, meant
 from tools.home.states import Summary, agreeing, opens_a_way_in, spoken_state
-from tools.timers import begun
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
+from tools.wording import begun, joined
 
 SETTLE_SECONDS: Final = 1.0
 """How long a thing may take until it is as it was told to be."""
@@ -239,7 +239,7 @@ class Home:
         summary = Summary(self._house)
         place = self._house.room_called(room) if room else None
         if room and place is None:
-            raise Failed(f"I know of no room called {room}. There are {_joined(self._house.rooms)}.")
+            raise Failed(f"I know of no room called {room}. There are {joined(self._house.rooms)}.")
         if not name or name.strip().lower() in ("everything", "what is on", "on"):
             return summary.what_is_on(place)
         if (found := summary.measured(name, place or context.room)) is not None:
@@ -299,7 +299,7 @@ class Home:
         if len(things) == 1:
             said = f"{begun(things[0].spoken)} {agreeing(last.done, plural=things[0].plural)}."
         else:
-            said = f"{begun(called or _joined([thing.spoken for thing in things]))} {agreeing(last.done, plural=True)}."
+            said = f"{begun(called or joined([thing.spoken for thing in things]))} {agreeing(last.done, plural=True)}."
         return Result(said, {"things": [_data(thing) for thing in now]})
 
     async def _settle(self, things: Sequence[Thing], state: str | None) -> None:
@@ -345,13 +345,9 @@ def _colourful(thing: Thing) -> bool:
 def _choice(things: Sequence[Thing]) -> str:
     names = list(dict.fromkeys(thing.spoken for thing in things))
     if len(names) > MOST_NAMED:
-        return f"There are {len(names)}, such as {_joined(names[:MOST_NAMED])}."
-    return f"There are {_joined(names)}."
+        return f"There are {len(names)}, such as {joined(names[:MOST_NAMED])}."
+    return f"There are {joined(names)}."
 
 
 def _data(thing: Thing) -> dict[str, Any]:
     return {name: value for name, value in asdict(thing).items() if name in ("id", "name", "room", "state")}
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else "none"
