@@ -26,7 +26,7 @@ define quietly
 	|| { grep -v '^WARNING: Location' $(LOG) | tail -n 20 >&2; echo "Setting up failed; all of it is in $(LOG)." >&2; exit 1; }
 endef
 
-.PHONY: help serve setup test test-packages test-page test-home test-long test-live record bench lint clean
+.PHONY: help serve setup test test-packages test-page test-home test-joplin test-long test-live record bench lint clean
 
 help:
 	@echo "make serve      set everything up and run the assistant at http://localhost:7860"
@@ -43,7 +43,7 @@ serve: $(PRODUCT)
 
 setup: $(PRODUCT)
 
-test: $(TESTED) test-packages test-page test-home lint
+test: $(TESTED) test-packages test-page test-home test-joplin lint
 	@$(BIN)/pytest -m "not long"
 
 test-long: $(TESTED) test-packages
@@ -106,6 +106,15 @@ test-page:
 # The tests talk to a real one; where it cannot be had, they are skipped, but not in CI.
 test-home: $(TESTED)
 	@$(BIN)/python -m tests.peers.home_assistant >> $(LOG) || [ -z "$${CI:-}" ]
+
+# Its database is compiled, with the headers of the Node that is here where it has them.
+test-joplin:
+	@if command -v npm >/dev/null && [ ! -e tests/peers/joplin/node_modules/.ready ]; then \
+		echo "Installing a Joplin to test against"; \
+		node=$$(dirname "$$(dirname "$$(realpath "$$(command -v node)")")"); \
+		if [ -e "$$node/include/node/node.h" ]; then export npm_config_nodedir="$$node"; fi; \
+		{ cd tests/peers/joplin && npm ci --silent --ignore-scripts >/dev/null && npm rebuild --silent sqlite3 >/dev/null \
+			&& touch node_modules/.ready; } || [ -z "$${CI:-}" ]; fi
 
 test-packages:
 	@for program in $(TEST_PROGRAMS); do command -v $$program >/dev/null || missing=1; done; \

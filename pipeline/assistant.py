@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextman
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
+from uuid import uuid4
 
 from loguru import logger
 from openai import OpenAIError
@@ -17,16 +18,14 @@ from pipecat.transports.base_transport import BaseTransport
 from pipeline import memory_need
 from pipeline.announcements import Announcements
 from pipeline.caller import Caller
-from pipeline.completions import Completions, Engine, Fallback
+from pipeline.completions import Completions
 from pipeline.context.builder import ContextBuilder
 from pipeline.conversation import Conversation, Engines
 from pipeline.embedded import EmbeddedLanguageEngine
-from pipeline.endpoint import Endpoint
 from pipeline.engine_state import Maintenance
 from pipeline.intents import LocalIntents
-from pipeline.language import language_client
 from pipeline.latency import LatencyLog
-from pipeline.loading import LanguageModelInUse, load_voice, start_language_model
+from pipeline.loading import completions_with, load_voice, start_language_model
 from pipeline.memory_watch import MemoryWatch
 from pipeline.prefixes import share_prefix
 from pipeline.prompt import EXAMPLES, Prompt
@@ -39,10 +38,12 @@ from pipeline.store.database import StoreDown
 from pipeline.store.readings import Reading
 from pipeline.store.shared import Shared
 from pipeline.store.stores import Stores, open_shared, open_stores
-from pipeline.toolbox import Toolbox
+from pipeline.toolbox import Toolbox, allowed, tool_context
 from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
+from tools.outcomes import Outcome
 from tools.policy import Policy
+from tools.tool import Tool
 
 WARM_UP_LIMIT = 60.0
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
@@ -125,7 +126,7 @@ class Assistant:
                 speech.piper,
                 endpoint,
                 client,
-                self._completions(model),
+                completions_with(model, self.settings, self._stack, draining=self._maintenance.on),
                 intents.result(),
                 toolbox,
                 deque(maxlen=_OWN_REPLIES) if endpoint.needs_examples else None,
@@ -251,6 +252,16 @@ class Assistant:
             raise AssistantNotReady(NOT_READY)
         return await self._announcements.say(text, device=device, urgent=urgent)
 
+    def house_tools(self, caller: Caller) -> Sequence[Tool]:
+        """The tools that a program may use, those that matter left out. Raises `AssistantNotReady`."""
+        return self.check().toolbox.executor.tools(allowed(caller))
+
+    async def use_tool(self, name: str, arguments: Mapping[str, Any], caller: Caller) -> Outcome:
+        """Use one, as often as asked. Raises `AssistantNotReady`."""
+        executor, zone = self.check().toolbox.executor, self.settings.household.zone
+        context = tool_context(caller, conversation=caller.device, turn=uuid4().hex, zone=zone)
+        return await executor.call(name, arguments, context, allowed=allowed(caller))
+
     def engine_state(self) -> Mapping[str, Any]:
         """How the household's own model fares. Raises `AssistantNotReady` before it is loaded."""
         return {**self._models().status(), "memory": self._memory.state()}
@@ -307,24 +318,6 @@ class Assistant:
             yield free[0]
         finally:
             self._taken.discard(free[0])
-
-    def _completions(self, model: LanguageModelInUse) -> Completions:
-        hosted, fallback = self.settings.fallback, None
-        if hosted.allowed:
-            assert hosted.api_key is not None
-            assert hosted.model is not None
-            address = Endpoint(hosted.url, hosted.api_key.get_secret_value(), hosted.model)
-            hosted_client = language_client(address)
-            self._stack.push_async_callback(hosted_client.close)
-            fallback = Fallback("the hosted service", address, hosted_client, allowed=True, private=hosted.private)
-        own = Engine(
-            "the language model", model.endpoint, model.client, family=model.family, priorities=model.priorities
-        )
-        completions = Completions(own, fallback, beside_speech=model.embedded is not None)
-        if self._maintenance.on:
-            completions.drain()
-        self._stack.callback(completions.close)
-        return completions
 
     async def _toolbox(self, intents: LocalIntents) -> Toolbox:
         notebook = self._stores.notebook() if self._stores is not None else None

@@ -3,7 +3,8 @@
 import asyncio
 import getpass
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,7 +16,12 @@ from pipeline.credentials import CredentialsUnreadable
 from pipeline.settings import Settings
 from pipeline.tool_commands import ToolCommandFailed
 from tools.caldav_calendar import CalDav
+from tools.google_account import GoogleAccount
+from tools.google_calendar import GoogleCalendar
+from tools.joplin import Joplin
+from tools.service import MemoryCache, Service
 from tools.tool import Failed
+from tools.web import Web
 
 SECONDS: Final = 15.0
 APPLE: Final = "https://caldav.icloud.com"
@@ -79,6 +85,49 @@ async def _caldav(settings: Settings) -> tuple[dict[str, Any], str]:
     return values, f"The calendar is connected: {len(coming)} appointments in the next seven days."
 
 
+async def _google(settings: Settings) -> tuple[dict[str, Any], str]:
+    print("At console.cloud.google.com, make a project and enable the Google Calendar API in it. Under Google Auth")
+    print("Platform, make a client of the type 'TVs and Limited Input devices', and publish the app: while it is being")
+    print("tested, Google ends the connection after a week.")
+    chosen = settings.google
+    client_id = _asked("Client ID", chosen.client_id or "")
+    secret = _secret("Client secret")
+    async with _web(chosen.sign_in_url, chosen.calendar_url) as service:
+        account = GoogleAccount(service("Google", chosen.sign_in_url), client_id, secret)
+        invitation = await account.invite()
+        print(f"Open {invitation.url} on any device and type {invitation.code}", flush=True)
+        token = await account.let_in(invitation)
+        api = service("Google Calendar", chosen.calendar_url)
+        calendar = GoogleCalendar(api, account, name=None, zone=settings.household.zone)
+        names = await calendar.names()
+        now = datetime.now(UTC)
+        coming = await calendar.between(now, now + timedelta(days=7))
+    print(f"Calendars: {', '.join(names)}")
+    values = {"client_id": client_id, "client_secret": secret, "refresh_token": token}
+    return values, f"Google is connected: {len(coming)} appointments in the next seven days."
+
+
+async def _joplin(settings: Settings) -> tuple[dict[str, Any], str]:
+    print("In Joplin, open Tools, Options, Web Clipper, enable the service, and copy the token under Advanced options.")
+    print("Joplin answers on its own machine only. Where that is not this one, forward its port 41184 by SSH.")
+    url = _url("Address of Joplin", settings.joplin.url or "http://localhost:41184")
+    token = _secret("Token")
+    async with _web(url) as service:
+        joplin = Joplin(service("Joplin", url), token)
+        entries, todos = await joplin.entries(), await joplin.todos()
+    return {"url": url, "token": token}, f"Joplin is connected: {len(entries)} notes, {len(todos)} of them to do."
+
+
+@asynccontextmanager
+async def _web(*own: str) -> AsyncIterator[Callable[[str, str], Service]]:
+    """Make services while the context lasts."""
+    web = Web(own)
+    try:
+        yield lambda name, url: Service(name, url, web, cache=MemoryCache())
+    finally:
+        await web.close()
+
+
 async def _venice(_: Settings) -> tuple[dict[str, Any], str]:
     print("A hosted model answers while your own cannot. It then sees what is said in the house.")
     url = _url("Address of the service", VENICE)
@@ -96,10 +145,12 @@ async def _venice(_: Settings) -> tuple[dict[str, Any], str]:
     return {"allowed": True, "url": url, "api_key": key, "model": model}, f"{model} answers where your own model fails."
 
 
-Service = Callable[[Settings], Awaitable[tuple[dict[str, Any], str]]]
-_SERVICES: Final[Mapping[str, tuple[str, Service]]] = {
+Ask = Callable[[Settings], Awaitable[tuple[dict[str, Any], str]]]
+_SERVICES: Final[Mapping[str, tuple[str, Ask]]] = {
     "homeassistant": ("home", _home_assistant),
     "caldav": ("calendar", _caldav),
+    "google": ("google", _google),
+    "joplin": ("joplin", _joplin),
     "venice": ("fallback", _venice),
 }
 """Each with the group of settings that it fills."""

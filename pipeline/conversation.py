@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableSequence, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from loguru import logger
@@ -42,6 +43,7 @@ from pipeline.settings import Settings
 from pipeline.speech_gate import SpeechGate
 from pipeline.store.conversations import Note, forget
 from pipeline.toolbox import Toolbox
+from tools.outcomes import Outcome
 from voice.ducking import Ducker
 from voice.endpointing import SmartTurn
 from voice.hearing import HeardTurn, Hearing
@@ -141,6 +143,8 @@ class Conversation:
             clock=self._clock,
             language=settings.hearing.language,
         )
+        self._executor = engines.toolbox.executor
+        self._shown: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._worker = self._make_worker(transport, engines, settings, prompt, call_tool)
 
     @property
@@ -165,20 +169,22 @@ class Conversation:
         """Hold the conversation; return when it has ended. Cancellation ends it at once and closes the transport."""
         logger.info(f"conversation {self.id} with {self.caller.device} through {self.caller.door} begins")
         async with asyncio.TaskGroup() as tasks:
-            warming = tasks.create_task(self._llm.warm_up(self._context))
+            beside = [tasks.create_task(self._llm.warm_up(self._context)), tasks.create_task(self._show())]
             runner = WorkerRunner(handle_sigint=False)
             await runner.add_workers(self._worker)
-            await runner.run()
-            warming.cancel()
+            with self._executor.watched(self.id, self._used):
+                await runner.run()
+            for task in beside:
+                task.cancel()
         logger.info(f"conversation {self.id} has ended")
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
             # Pipecat's runner ends tidily on cancellation and keeps it to itself.
             raise asyncio.CancelledError
 
-    def announce(self, text: str) -> None:
-        """Say something that nobody has just asked for, when nobody speaks."""
-        self._openings.say(text)
+    def announce(self, text: str, heard: asyncio.Future[bool] | None = None) -> None:
+        """Say something that nobody has just asked for, when nobody speaks; `heard` is told what became of it."""
+        self._openings.say(text, heard)
 
     def unsaid(self) -> list[str]:
         """Take back what was announced and not said, once the conversation has ended."""
@@ -265,10 +271,22 @@ class Conversation:
         self._clock.typed(text)
         self._note(self.id, self.caller, "user", text)
 
+    def _used(self, tool: str, outcome: Outcome | None) -> None:
+        """Have the caller see that a tool is at work, and what came of it."""
+        if not self.caller.can(Capability.SHOW):
+            return
+        status = "running" if outcome is None else outcome.status.value
+        data = dict(outcome.data) if outcome is not None else {}
+        self._shown.put_nowait({"type": "tool", "tool": tool, "status": status, "data": data})
+
+    async def _show(self) -> None:
+        while True:
+            await self._worker.queue_frame(RTVIServerMessageFrame(await self._shown.get()))
+
     async def _answered(self, _: LLMAssistantAggregator, message: AssistantTurnStoppedMessage) -> None:
         self._said = time.monotonic()
         if message.content:
             self._note(self.id, self.caller, "assistant", message.content)
         record = self._clock.answered(message.content or "", interrupted=message.interrupted)
         if record is not None and self.caller.can(Capability.SHOW):
-            await self._worker.queue_frame(RTVIServerMessageFrame({"type": "turn", "turn": record.as_dict()}))
+            self._shown.put_nowait({"type": "turn", "turn": record.as_dict()})

@@ -6,7 +6,7 @@ from typing import Any, Final
 _PLAIN: Final[Mapping[str, str]] = {
     "HomeOn": "turn_on", "HomeOff": "turn_off", "HomeLight": "set_light", "HomeTemperature": "set_temperature",
     "HomeOpen": "open_cover", "HomeClose": "close_cover", "HomeLock": "lock_door", "HomeUnlock": "unlock_door",
-    "HomeMedia": "control_media", "HomeStatus": "home_status",
+    "HomeMedia": "control_media", "HomeStatus": "home_status", "HomeHistory": "home_history",
     "HassLightSet": "set_light", "HassClimateSetTemperature": "set_temperature", "HassSetPosition": "open_cover",
     "HassVacuumStart": "turn_on", "HassVacuumReturnToBase": "turn_off",
 }  # fmt: skip
@@ -19,8 +19,8 @@ _GROUPS: Final[Mapping[str, str]] = {
     "light": "lights", "fan": "fans", "switch": "switches", "cover": "blinds", "lock": "doors", "climate": "thermostat",
     "media_player": "tv", "vacuum": "vacuum",
 }  # fmt: skip
-_NAMES: Final = {"thing": "name", "area": "room", "temperature": "degrees"}
-_TAKEN: Final = frozenset({"name", "room", "brightness", "color", "degrees", "position", "action"})
+_NAMES: Final = {"thing": "name", "area": "room", "temperature": "degrees", "past": "when"}
+_TAKEN: Final = frozenset({"name", "room", "brightness", "color", "degrees", "position", "action", "when"})
 
 INTENTS: Final = frozenset(_PLAIN) | {"HassTurnOn", "HassTurnOff"}
 """Intents about the house that a tool carries out."""

@@ -10,6 +10,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from loguru import logger
 
 from tools.outcomes import Outcome, Status
+from tools.wording import begun
 
 ANY: Final = "any"
 """The key of what is said whatever the intent."""
@@ -40,6 +41,8 @@ class Replies:
         self._decimal_comma = own.get("sums", {}).get("decimal") == ","
         self._theirs: Mapping[str, Mapping[str, str]] = theirs["responses"]["intents"] if theirs else {}
         environment = SandboxedEnvironment(autoescape=False)
+        environment.filters["capitalize_first"] = begun
+        environment.globals |= {"day_of": self._day_of, "number": self._number}
         self._template = cache(environment.from_string)
 
     def say(
@@ -102,12 +105,18 @@ class Replies:
             named |= {"date": day, "weekday": self._names["weekdays"][day.weekday()]}
             named["month"] = self._names["months"][day.month - 1]
         if "value" in data:
-            value = str(data["value"])
-            named["value"] = value.replace(".", ",") if self._decimal_comma else value
+            named["value"] = self._number(str(data["value"]))
         if data.get("items"):
             *others, last = data["items"]
             named["items"] = f"{', '.join(others)} {self._names['and']} {last}" if others else last
         return named
+
+    def _number(self, number: str) -> str:
+        return number.replace(".", ",") if self._decimal_comma else number
+
+    def _day_of(self, moment: str) -> str:
+        """The day of the week of a moment in ISO's form."""
+        return str(self._names["weekdays"][date.fromisoformat(moment[:10]).weekday()])
 
 
 def _their_slots(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,8 @@ TOOLS: Final[Mapping[str, str]] = {
     "DeleteEvent": "delete_event", "GetNews": "get_news", "MoreNews": "more_news", "GetPrice": "get_price",
     "ConvertCurrency": "convert_currency", "Portfolio": "get_portfolio", "LookUp": "look_up", "GetFact": "get_fact",
     "FindPapers": "find_papers", "DoNotDisturb": "do_not_disturb", "DisturbAgain": "disturb_again",
+    "ReadTodos": "read_todos", "FinishTodo": "finish_todo", "FindNote": "find_note", "AddNote": "add_note",
+    "CompareNews": "compare_news",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 
@@ -68,6 +70,8 @@ _TITLED: Final[Mapping[str, Mapping[str, str]]] = {
     "add_event": {"item": "title"},
     "delete_event": {"about": "title", "when": "on"},
     "get_news": {"topic": "about"}, "get_price": {"topic": "what", "coin": "what"}, "look_up": {"topic": "about"},
+    "finish_todo": {"item": "title"}, "find_note": {"topic": "about"}, "add_note": {"fact": "text"},
+    "compare_news": {"topic": "about"},
     "get_fact": {"topic": "about"}, "find_papers": {"topic": "about"},
 }  # fmt: skip
 """Tools with other names for what was said."""

@@ -87,6 +87,8 @@ class LocalIntents:
         if len(text) > LONGEST:
             return []
         found = self._joined(text, MOST_COMMANDS)
+        if not found and (probably := self._phrases.misheard(text)):
+            found = self._joined(probably, MOST_COMMANDS)
         return found[:1] if all(match == found[0] for match in found) else found
 
     def say(self, match: Match, outcome: Outcome | None) -> str | None:
@@ -180,7 +182,7 @@ class LocalIntents:
             words[entity.name] = said or str(entity.value)
         response = reading.response or "default"
         return [
-            Match(call.intent, {**slots, **call.arguments}, call.tool, call.arguments, words | _texts(call), response)
+            Match(call.intent, {**slots, **call.arguments}, call.tool, call.arguments, _words(words, call), response)
             for call in calls(
                 reading.intent.name, slots, self._phrases, home=bool(self._house), declining=self._declining
             )
@@ -199,9 +201,14 @@ def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text))
 
 
-def _texts(call: Call) -> dict[str, str]:
-    """Each of several items is answered by itself."""
-    return {name: value for name, value in call.arguments.items() if isinstance(value, str)}
+def _words(said: Mapping[str, str], call: Call) -> dict[str, str]:
+    """What was said for each argument. Each of several items is answered by itself."""
+    texts = {name: value for name, value in call.arguments.items() if isinstance(value, str)}
+    return {**said, **{name: value for name, value in texts.items() if _part(value, said.get(name, value))}}
+
+
+def _part(words: str, of: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", of, re.IGNORECASE) is not None
 
 
 def _usable(theirs: Mapping[str, Any], *, declining: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Final
 from loguru import logger
 from openai import AsyncOpenAI
 
+from pipeline.completions import Completions, Engine, Fallback
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.endpoint import Endpoint
 from pipeline.engine_state import EngineRecord
@@ -110,3 +111,27 @@ async def _known(endpoint: Endpoint, settings: Settings) -> tuple[Endpoint, Fami
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def completions_with(
+    model: LanguageModelInUse, settings: Settings, stack: AsyncExitStack, *, draining: bool
+) -> Completions:
+    """Make what asks the household's own model, and a hosted one where that is allowed; `stack` closes it.
+
+    Args:
+        draining: whether the own model is asked nothing until that is ended.
+    """
+    hosted, fallback = settings.fallback, None
+    if hosted.allowed:
+        assert hosted.api_key is not None
+        assert hosted.model is not None
+        address = Endpoint(hosted.url, hosted.api_key.get_secret_value(), hosted.model)
+        hosted_client = language_client(address)
+        stack.push_async_callback(hosted_client.close)
+        fallback = Fallback("the hosted service", address, hosted_client, allowed=True, private=hosted.private)
+    own = Engine("the language model", model.endpoint, model.client, family=model.family, priorities=model.priorities)
+    completions = Completions(own, fallback, beside_speech=model.embedded is not None)
+    if draining:
+        completions.drain()
+    stack.callback(completions.close)
+    return completions

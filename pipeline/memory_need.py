@@ -130,6 +130,14 @@ def record(settings: Settings) -> None:
         logger.warning(f"what the start took cannot be noted: {error}")
 
 
+def held() -> Need:
+    """What this process and those that it has started hold now. Blocks for some milliseconds."""
+    own = os.getpid()
+    others = {process: footprint(process) for process in descendants(own)}
+    stores = sum(taken for process, taken in others.items() if name(process) in _STORES)
+    return Need(footprint(own), sum(others.values()) - stores, stores, measured=True)
+
+
 def _recorded(settings: Settings) -> Need | None:
     try:
         noted = json.loads((settings.data_dir / _FILE).read_text(encoding="utf-8"))

@@ -55,6 +55,7 @@ class Phrases:
         self._before = _any_of(data.get("before", ()), "{}")
         self._after = _any_of(data.get("after", ()), r"{}[\s.!?]*$")
         self._rewrites: Rewrites = compiled(data.get("rewrites", ()))
+        self._misheard: Rewrites = compiled(data.get("misheard", ()))
         self._joiner = re.compile(data.get("joiner", r"[.;!?] "), re.IGNORECASE)
         self._between_items = re.compile(data.get("between_items", r"\s*,\s*"), re.IGNORECASE)
         self._kept_together = frozenset(data.get("kept_together", ()))
@@ -81,6 +82,12 @@ class Phrases:
             courtesy = self._after.search(said)
             said = said[: courtesy.start()] if courtesy else said
         return rewritten(said.strip(" .,;:!?¿¡…-"), self._rewrites)
+
+    def misheard(self, text: str) -> str | None:
+        """What was probably said where the words as heard are no command; None where nothing sounds alike."""
+        said = " ".join(text.replace("’", "'").split())
+        probably = rewritten(said, self._misheard)
+        return probably if probably != said else None
 
     def agrees(self, text: str) -> bool | None:
         """Whether somebody says yes or no to what they were asked; None where it is neither."""

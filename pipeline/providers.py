@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -18,12 +18,18 @@ from pipeline.store.readings import Reading, Readings
 from pipeline.store.shared import Shared
 from pipeline.tool_settings import Mcp
 from tools.caldav_calendar import CalDav
-from tools.calendar import Calendar
+from tools.calendar import Calendar, Source
+from tools.calendars import Calendars
 from tools.finance import Finance
+from tools.google_account import GoogleAccount
+from tools.google_calendar import GoogleCalendar
+from tools.ground_news import GroundNews
 from tools.home.connection import Connection
+from tools.home.history import HouseHistory
 from tools.home.home import Home
 from tools.home.house import House
 from tools.home.sensors import Sensors
+from tools.joplin import Joplin, Notes
 from tools.mcp_tools import McpServer, prepared
 from tools.measured import Measured
 from tools.news import News
@@ -88,18 +94,23 @@ class Providers:
         self._work: list[Callable[[], Coroutine[None, None, None]]] = []
         self.sets: list[ToolSet] = []
         self.calendar: Calendar | None = None
+        self.todos: Joplin | None = None
         self._ready: list[asyncio.Event] = []
         if settings.weather.enabled:
             self._add_weather()
         if settings.news.enabled and settings.news.feeds:
             feeds = [self._service(httpx.URL(url).host, url, requests=10) for url in settings.news.feeds]
             self.sets.append(News(feeds))
+        if settings.news.ground:
+            self.sets.append(GroundNews(settings.news.ground_url, cache=self._cache))
         if settings.finance.enabled:
             self._add_finance()
         if settings.questions.enabled:
             self._add_questions()
-        if settings.calendar.url is not None:
-            self._add_calendar(settings.calendar.url)
+        if sources := list(self._calendars()):
+            self._add_calendar(sources)
+        if settings.joplin.url is not None and settings.joplin.token is not None:
+            self._add_notes(settings.joplin.url, settings.joplin.token.get_secret_value())
         if settings.home.url is not None and settings.home.token is not None:
             self._add_home(settings.home.url, settings.home.token.get_secret_value())
 
@@ -179,14 +190,10 @@ class Providers:
         )
         self.sets.append(tools)
 
-    def _add_calendar(self, url: str) -> None:
+    def _add_calendar(self, sources: Sequence[tuple[str, Source]]) -> None:
         chosen, household = self._settings.calendar, self._settings.household
-        assert chosen.username is not None
-        assert chosen.password is not None
-        source = CalDav(url, chosen.username, chosen.password.get_secret_value(), name=chosen.name, zone=household.zone)
-        self._stack.push_async_callback(source.close)
         self.calendar = Calendar(
-            source,
+            sources[0][1] if len(sources) == 1 else Calendars(sources),
             zone=lambda: household.zone,
             reminded=JsonStore(self._settings.data_dir / "household" / "reminded.json"),
             announce=self._tell if self._announce is not None else None,
@@ -194,6 +201,33 @@ class Providers:
         )
         self.sets.append(self.calendar)
         self._work.append(self.calendar.run)
+
+    def _calendars(self) -> Iterator[tuple[str, Source]]:
+        chosen, google, zone = self._settings.calendar, self._settings.google, self._settings.household.zone
+        if chosen.url is not None:
+            assert chosen.username is not None
+            assert chosen.password is not None
+            password = chosen.password.get_secret_value()
+            source = CalDav(chosen.url, chosen.username, password, name=chosen.name, zone=zone)
+            self._stack.push_async_callback(source.close)
+            yield "the calendar server", source
+        if google.refresh_token is not None:
+            assert google.client_id is not None
+            assert google.client_secret is not None
+            account = GoogleAccount(
+                self._service("Google", google.sign_in_url, requests=30),
+                google.client_id,
+                google.client_secret.get_secret_value(),
+                google.refresh_token.get_secret_value(),
+            )
+            service = self._service("Google Calendar", google.calendar_url, requests=300)
+            yield "your Google calendar", GoogleCalendar(service, account, name=google.name, zone=zone)
+
+    def _add_notes(self, url: str, token: str) -> None:
+        household = self._settings.household
+        service = self._service("Joplin", url, requests=300)
+        self.todos = Joplin(service, token, notebook=self._settings.joplin.notebook)
+        self.sets.append(Notes(self.todos, zone=lambda: household.zone))
 
     def _add_home(self, url: str, token: str) -> None:
         house = House()
@@ -212,7 +246,8 @@ class Providers:
             self._furnish(names, house.rooms)
 
         connection = Connection(url, token, house, on_change=changed, exposed_only=self._settings.home.exposed_only)
-        self.sets.append(Home(house, connection))
+        household = self._settings.household
+        self.sets += [Home(house, connection), HouseHistory(house, connection, zone=lambda: household.zone)]
         self._work.append(connection.run)
         self._ready.append(connection.ready)
         if sensors is not None:
@@ -243,8 +278,8 @@ def _mcp_server(name: str, chosen: Mcp) -> McpServer:
 
 def _own_addresses(settings: Settings) -> list[str]:
     """Addresses that somebody of the household has set, which may be inside the house."""
-    own = list[str]()
-    for group in (settings.weather, settings.news, settings.finance, settings.questions):
+    own = [settings.joplin.url] if settings.joplin.url is not None else list[str]()
+    for group in (settings.weather, settings.news, settings.finance, settings.questions, settings.google):
         for name, field in type(group).model_fields.items():
             value = getattr(group, name)
             set_here = value if isinstance(value, tuple) else (value,)

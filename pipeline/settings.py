@@ -36,7 +36,7 @@ from pipeline.addresses import checked_url
 from pipeline.credentials import CredentialsUnreadable
 from pipeline.quiet import QuietHours
 from pipeline.store.settings import Embeddings, Stores
-from pipeline.tool_settings import Calendar, Finance, Home, Mcp, News, Policy, Questions, Weather
+from pipeline.tool_settings import Calendar, Finance, Google, Home, Joplin, Mcp, News, Policy, Questions, Weather
 from pipeline.vllm_arguments import Engine
 
 FILE_NAME = "passfel.toml"
@@ -74,6 +74,7 @@ def _checked_hours(words: str) -> str:
 
 
 QuietTime = Annotated[str, AfterValidator(_checked_hours)]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
 FilePath = Annotated[Path, AfterValidator(_expanded)]
 Token = Annotated[SecretStr, AfterValidator(_checked_token)]
 Threads = Annotated[int, Field(ge=0, le=256)]
@@ -221,6 +222,29 @@ class Household(BaseModel):
         return system
 
 
+class Https(BaseModel):
+    """How other devices of the house reach the page: browsers give it the microphone only over https."""
+
+    model_config = _FROZEN
+
+    enabled: bool = False
+    host: str = "0.0.0.0"  # noqa: S104 - whoever is not paired gets no further than the page for it
+    """The address to listen on."""
+    port: int = Field(default=7443, ge=0, le=65535)
+    names: list[HostName] = []
+    """Further names and addresses by which this machine is called."""
+    certificate: FilePath | None = None
+    """A certificate of your own with its chain, in PEM; without one the house's own is made."""
+    key: FilePath | None = None
+    """Its key, without a passphrase."""
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: set both or neither")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings. Keyword arguments are what the file said; the environment wins over them."""
 
@@ -244,6 +268,7 @@ class Settings(BaseSettings):
     token_file: FilePath | None = None
     """A file that holds the token and that only its owner can read."""
     log_level: LogLevel = "INFO"
+    https: Https = Https()
     hearing: Hearing = Hearing()
     speaking: Speaking = Speaking()
     language: Language = Language()
@@ -255,6 +280,8 @@ class Settings(BaseSettings):
     weather: Weather = Weather()
     home: Home = Home()
     calendar: Calendar = Calendar()
+    google: Google = Google()
+    joplin: Joplin = Joplin()
     news: News = News()
     finance: Finance = Finance()
     questions: Questions = Questions()

@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 from pipeline.tool_commands import ToolCommandFailed
 from pipeline.toolbox import Toolbox
 from tools.outcomes import Status
-from tools.timers import Timer
+from tools.timer_board import Timer
 from tools.tool import Context, Effect, Tool
 
 CONNECT_SECONDS: Final = 8.0
@@ -110,8 +110,10 @@ def _missing(settings: Settings) -> list[str]:
     missing = []
     if settings.home.url is None:
         missing.append("Home Assistant is not connected: passfel connect homeassistant")
-    if settings.calendar.url is None:
-        missing.append("No calendar is connected: passfel connect caldav")
+    if settings.calendar.url is None and not settings.google.connected:
+        missing.append("No calendar is connected: passfel connect caldav, or passfel connect google")
+    if settings.joplin.url is None:
+        missing.append("No Joplin is connected: passfel connect joplin")
     if not settings.household.location and settings.household.latitude is None:
         missing.append('Nobody has said where the house stands: set household.location = "Lisbon, Portugal"')
     return missing

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Final
 
-SERVICES: Final = ("caldav", "homeassistant", "venice")
+SERVICES: Final = ("caldav", "google", "homeassistant", "joplin", "venice")
 """What `passfel connect` knows."""
 
 
@@ -18,7 +18,7 @@ def add_commands(commands: Any) -> None:
     """
     connect = commands.add_parser(
         "connect",
-        help="connect a calendar, a Home Assistant or a hosted model",
+        help="connect a calendar, a Home Assistant, a Joplin or a hosted model",
         description="Ask for what a service needs, try it, and keep it in a file that only you can read.",
     )
     connect.add_argument("service", choices=SERVICES, metavar="SERVICE", help=", ".join(SERVICES))

@@ -70,6 +70,53 @@ class Calendar(BaseModel):
         return self
 
 
+class Google(BaseModel):
+    """Calendars at Google; `passfel connect google` fills this in."""
+
+    model_config = _FROZEN
+
+    client_id: str | None = None
+    """Of an OAuth client of the type "TVs and Limited Input devices"."""
+    client_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+    name: str | None = None
+    """The calendar for new appointments; none is the account's own."""
+    calendar_url: Url = "https://www.googleapis.com/calendar/v3"
+    sign_in_url: Url = "https://oauth2.googleapis.com"
+
+    @property
+    def connected(self) -> bool:
+        """Whether a household has let PASSFEL in."""
+        return self.refresh_token is not None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.connected and not (self.client_id and self.client_secret):
+            raise ValueError("has a refresh_token and lacks its client: run passfel connect google")
+        return self
+
+
+class Joplin(BaseModel):
+    """Notes and to-dos in Joplin, whose Web Clipper service has to be on."""
+
+    model_config = _FROZEN
+
+    url: str | None = None
+    """Its address, such as http://localhost:41184."""
+    token: SecretStr | None = None
+    """The one that Joplin shows under Web Clipper."""
+    notebook: str = Field(default="PASSFEL", min_length=1)
+    """Where new notes and to-dos go."""
+
+    _http_url = field_validator("url")(checked_url)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.url is None) != (self.token is None):
+            raise ValueError("needs both url and token: run passfel connect joplin")
+        return self
+
+
 class News(BaseModel):
     """News from feeds."""
 
@@ -82,6 +129,9 @@ class News(BaseModel):
         "https://rss.dw.com/rdf/rss-en-all",
     )
     """Addresses of RSS or Atom feeds, the most important first."""
+    ground: bool = False
+    """Whether pages of Ground News may be read with a browser, whose terms are reported to forbid programs that."""
+    ground_url: Url = "https://ground.news"
 
 
 class Finance(BaseModel):

@@ -19,7 +19,8 @@ from tools.lists import Lists
 from tools.memory import Memory, Notebook
 from tools.policy import Policy
 from tools.quiet import Disturbance, Hush
-from tools.timers import Timer, Timers
+from tools.timer_board import Timer
+from tools.timers import Timers
 from tools.tool import Context, Effect
 
 EFFECTS: Final = {
@@ -59,7 +60,7 @@ class Toolbox:
         sets: tuple[ToolSet, ...] = (
             Clock(),
             self._timers,
-            Lists(JsonStore(folder / "lists.json")),
+            Lists(JsonStore(folder / "lists.json"), providers.todos if providers is not None else None),
             Calculator(),
             *memory,
             *disturbance,

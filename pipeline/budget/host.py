@@ -97,14 +97,14 @@ def _table(file: Path) -> dict[str, int]:
     found = {}
     for line in _lines(file):
         words = line.replace(":", " ").split()
-        if len(words) > 1 and words[1].isdigit():
+        if len(words) > 1 and words[1].isdecimal():
             found[words[0]] = int(words[1])
     return found
 
 
 def _number(file: Path) -> int | None:
     text = "".join(_lines(file)).strip()
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() else None
 
 
 def _lines(file: Path) -> list[str]:

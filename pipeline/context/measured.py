@@ -9,7 +9,7 @@ from typing import Final
 from pipeline.caller import Permission
 from pipeline.context.builder import Question, Section, within
 from pipeline.store.readings import Readings, Series, Summary
-from tools.timers import spoken_length
+from tools.wording import spoken_length
 
 ODD: Final = 4.0
 """Standard deviations from what is usual."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 from loguru import logger
@@ -36,6 +37,10 @@ class StoreDown(Exception):  # noqa: N818 - reads as what is the matter
 
 class BadData(StoreDown):
     """The database does not take what it was given, now or later."""
+
+
+CLOSE_LIMIT: Final = 1.0
+"""Seconds that lent connections get to come back."""
 
 
 class Unusable(Exception):  # noqa: N818 - reads as what is the matter
@@ -103,9 +108,15 @@ class Database:
         return pool
 
     async def close(self) -> None:
-        """Close all connections; those that are lent are cut off."""
+        """Close all connections; those that are still lent after `CLOSE_LIMIT` seconds are cut off."""
         pool, self._pool = self._pool, None
-        if pool is not None:
+        if pool is None:
+            return
+        try:
+            # asyncpg hands connections back in tasks of its own, which nobody would hear of if they were cut off.
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await pool.close()
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             pool.terminate()
 
     @asynccontextmanager

@@ -129,7 +129,7 @@ async def test_a_spoken_question_gets_a_spoken_answer(server: Server) -> None:
     assert record["answered"]
     timings = record["timings"]
     assert 0 < timings["vad"] < timings["transcribed"] <= timings["decided"]
-    assert timings["first_token"] < timings["first_clause"] <= timings["first_audio"]
+    assert timings["first_token"] <= timings["first_clause"] <= timings["first_audio"]
 
 
 async def test_a_pause_in_mid_sentence_does_not_cut_the_turn_in_two(server: Server) -> None:

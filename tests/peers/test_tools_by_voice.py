@@ -1,6 +1,6 @@
 """People ask for the world and the house by voice, and hear what is so: real servers where there are some.
 
-Home Assistant and Radicale are real ones; the weather, the news and the encyclopedia are served from `responses/`.
+Home Assistant, Radicale, Joplin and oxigraph (for Wikidata) are real ones; the weather, the news and the encyclopedia are served from `responses/`.
 """
 
 import json
@@ -21,19 +21,22 @@ from aiohttp import web as aio
 
 from satellites.realtime.talk import RATE, Report, talk
 from tests.peers import home_assistant as home_peer
+from tests.peers import joplin_server
 from tests.peers.home_assistant import HomeAssistant, home_assistant
+from tests.peers.joplin_server import TOKEN, joplin
 from tests.peers.server import Server, running_server
 from tests.peers.test_calendar import PASSWORD, diary, radicale
 from tests.spoken import RATE as SPOKEN_RATE
 from tests.spoken import pcm, speech
 from tests.tools.provider import provider, response
+from tests.tools.sparql import sparql
 from voice import models, recordings
 from voice.whisper import SAMPLE_RATE, WhisperEngine
 
 pytestmark = [
     pytest.mark.skipif(
-        not home_peer.ready() and not os.environ.get("CI"),
-        reason="no Home Assistant: python -m tests.peers.home_assistant",
+        not (home_peer.ready() and joplin_server.ready()) and not os.environ.get("CI"),
+        reason="no Home Assistant or no Joplin: python -m tests.peers.home_assistant, make test-joplin",
     ),
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(300),
@@ -45,6 +48,7 @@ class Household:
     server: Server
     home: HomeAssistant
     calendar: str
+    joplin: str
     folder: Path
     ears: WhisperEngine
 
@@ -58,6 +62,7 @@ class Household:
             files.append(file)
         reports: list[Report] = []
         audio = await talk(files, server=self.server.address, token=None, on_turn=reports.append)
+        print(*(f"{report.heard} → {report.answered}" for report in reports), sep="\n")
         heard = np.frombuffer(audio, "<i2").astype(np.float32) / 32768
         heard = soxr.resample(heard, RATE, SAMPLE_RATE)
         return [(await self.ears.transcribe(heard)).text.lower(), *(report.answered for report in reports)]
@@ -66,7 +71,7 @@ class Household:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def household(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Household]:
     folder = tmp_path_factory.mktemp("by-voice")
-    for name in ("home", "calendar", "data"):
+    for name in ("home", "calendar", "joplin", "facts", "data"):
         (folder / name).mkdir()
     async with AsyncExitStack() as stack:
         outside = await stack.enter_async_context(provider())
@@ -84,6 +89,7 @@ async def household(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[H
         outside.instead = from_today_on
         home = await stack.enter_async_context(home_assistant(folder / "home"))
         calendar = await stack.enter_async_context(radicale(folder / "calendar"))
+        notes = await stack.enter_async_context(joplin(folder / "joplin"))
         server = await stack.enter_async_context(
             running_server(
                 folder / "data",
@@ -96,16 +102,20 @@ async def household(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[H
                 PASSFEL_FINANCE__RATES_URL=outside.url,
                 PASSFEL_FINANCE__COINS_URL=outside.url,
                 PASSFEL_QUESTIONS__WIKIPEDIA_URL=outside.url,
+                PASSFEL_QUESTIONS__WIKIDATA_URL=outside.url,
+                PASSFEL_QUESTIONS__FACTS_URL=stack.enter_context(sparql(folder / "facts")),
                 PASSFEL_HOME__URL=home.url,
                 PASSFEL_HOME__TOKEN=home.token,
                 PASSFEL_CALENDAR__URL=calendar,
                 PASSFEL_CALENDAR__USERNAME="ana",
                 PASSFEL_CALENDAR__PASSWORD=PASSWORD,
+                PASSFEL_JOPLIN__URL=notes,
+                PASSFEL_JOPLIN__TOKEN=TOKEN,
             )
         )
         ears = WhisperEngine(models.whisper_model("base", folder), language="en")
         stack.callback(ears.close)
-        yield Household(server, home, calendar, folder, ears)
+        yield Household(server, home, calendar, notes, folder, ears)
 
 
 def forecast() -> dict:
@@ -143,6 +153,15 @@ async def test_a_light_is_turned_on_and_a_door_unlocked_after_a_yes(household: H
     assert "light is on" in heard
 
 
+async def test_what_was_in_the_house_is_told(household: Household) -> None:
+    heard, *_, on, told = await household.ask(
+        "Turn off the bed light.", "Turn on the bed light.", "When was the bed light last turned on?"
+    )
+    assert on == "The bed light is on."
+    assert told.startswith("The bed light was last on today at")
+    assert "bed light" in heard
+
+
 async def test_an_appointment_is_put_on_the_calendar_and_read_back(household: Household) -> None:
     heard, added, listed = await household.ask(
         "Put the dentist on my calendar for tomorrow at nine thirty.", "What's on my calendar tomorrow?"
@@ -167,6 +186,35 @@ async def test_prices_and_an_encyclopedia_are_asked(household: Household) -> Non
     assert rate == "100 dollars are 86.42 euros."
     assert article.startswith("According to Wikipedia, Augusta Ada King")
     assert "euros" in heard
+
+
+async def test_a_fact_is_told_with_its_source(household: Household) -> None:
+    heard, told = await household.ask("How high is Mount Everest?")
+    assert told == "The height of Mount Everest is 8,848.86 meters, according to Wikidata."
+    assert "everest" in heard
+
+
+async def test_something_to_do_is_written_down_in_joplin_told_and_done(household: Household) -> None:
+    heard, added, told, done = await household.ask(
+        "Add call the plumber to my to-do list.", "What's on my to-do list?", "Check off call the plumber."
+    )
+    assert "plumber" in added
+    assert "plumber" in told
+    assert "plumber" in done
+    assert "plumber" in heard
+    async with httpx.AsyncClient(base_url=household.joplin, params={"token": TOKEN}) as http:
+        (item,) = (await http.get("/notes", params={"fields": "title,is_todo,todo_completed"})).json()["items"]
+    assert "plumber" in item["title"].lower()
+    assert item["is_todo"] == 1
+    assert item["todo_completed"] > 0
+
+
+async def test_a_reminder_is_heard_when_its_time_has_come(household: Household) -> None:
+    heard, set_, *_ = await household.ask("Remind me to water the plants in five seconds.", "What time is it?")
+    assert set_ == "I'll remind you in 5 seconds: water the plants."
+    if "water the plants" not in heard.split("time", 1)[-1]:
+        heard, *_ = await household.ask("What time is it?", after=6.0)
+    assert "water the plants" in heard
 
 
 async def test_an_automation_is_heard_in_the_conversation(household: Household) -> None:

@@ -232,6 +232,38 @@ def test_several_items_are_several_calls(text: str, items: list[str]) -> None:
     assert [match.arguments["item"] for match in ENGLISH.match_all(text)] == items
 
 
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [
+        ("and milk to the shopping list", "Add milk to the shopping list."),
+        ("At 30 seconds to my timer.", "Add 30 seconds to my timer."),
+        ("I'd call the plumber to my to-do lists.", "Add call the plumber to my to-do list"),
+        ("Remime me in 5 seconds to water the plants", "Remind me in 5 seconds to water the plants"),
+        ("And half an hour, remind me to turn off the oven.", "In half an hour, remind me to turn off the oven"),
+        ("Reme the shopping list.", "Read me the shopping list"),
+        ("Set in alarm for 730.", "Set an alarm for 730."),
+        ("Wake me that quarter to eight.", "Wake me at quarter to eight"),
+        ("It's news for 5 minutes", "Snooze for 5 minutes"),
+        ("A passful. What time is it?", "Passfel, what time is it?"),
+        ("What's the weather life?", "What's the weather like?"),
+    ],
+)
+def test_what_the_recognizer_mishears_is_understood(heard: str, said: str) -> None:
+    assert ENGLISH.match_all(said)
+    assert ENGLISH.match_all(heard) == ENGLISH.match_all(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'd like to know how to add milk to my list", "And tell me how to add things to the shopping list",
+        "It's news to me", "I moved everything to my lists", "A passport is needed", "At five",
+    ],
+)  # fmt: skip
+def test_what_only_sounds_like_a_command_is_for_the_model(text: str) -> None:
+    assert ENGLISH.match_all(text) == []
+
+
 def test_the_volume_is_understood_as_a_percentage() -> None:
     levels = {
         "Set the volume to thirty percent": 30, "Volume 50%": 50, "Set the volume to 3 out of 10": 30, "Full volume": 100,

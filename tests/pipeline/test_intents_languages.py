@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.intents import LocalIntents
+from tools.outcomes import Outcome, Status
 
 LANGUAGES = {language: LocalIntents(language) for language in ("de", "fr", "es", "nl")}
 
@@ -27,6 +28,10 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("Lösche die Einkaufsliste", "clear_list", {}), ("Was ist 12 mal 9?", "calculate", {"expression": "12 * 9"}),
         ("Wie viel ist zwölf mal neun?", "calculate", {"expression": "12 * 9"}), ("Was sind 15 Prozent von 80?", "calculate", {"expression": "15 % of 80"}),
         ("Rechne 3,5 plus 2", "calculate", {"expression": "3.5 + 2"}),
+        ("Was steht morgen in meinem Kalender?", "list_events", {"when": "tomorrow"}), ("Was steht heute an?", "list_events", {"when": "today"}), ("Wann ist mein nächster Termin?", "list_events", {"when": "next"}),
+        ("Habe ich am Freitag Zeit?", "free_time", {"when": "friday"}), ("Trag den Zahnarzt für Freitag um halb zehn in den Kalender ein", "add_event", {"title": "den Zahnarzt", "when": "friday", "time": "9:30"}),
+        ("Was gibt es Neues?", "get_news", {}), ("Lies mir die Nachrichten vor", "get_news", {}), ("Was kostet ein Bitcoin?", "get_price", {"what": "bitcoin"}),
+        ("Wie viel sind hundert Dollar in Euro?", "convert_currency", {"amount": 100, "from_currency": "USD", "to_currency": "EUR"}),
     ],
     "fr": [
         ("Quelle heure est-il ?", "get_time", {}), ("Il est quelle heure ?", "get_time", {}), ("Tu peux me dire l'heure, s'il te plaît ?", "get_time", {}),
@@ -41,6 +46,9 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("Ajoute du lait à la liste de courses", "add_to_list", {"item": "lait"}), ("Retire le lait de la liste de courses", "remove_from_list", {"item": "lait"}),
         ("Qu'est-ce qu'il y a sur la liste de courses ?", "read_list", {}), ("Vide la liste de courses", "clear_list", {}),
         ("Combien font 12 fois 9 ?", "calculate", {"expression": "12 * 9"}), ("Combien font douze fois neuf ?", "calculate", {"expression": "12 * 9"}),
+        ("Qu'est-ce qu'il y a dans mon agenda demain ?", "list_events", {"when": "tomorrow"}), ("Quel est mon prochain rendez-vous ?", "list_events", {"when": "next"}), ("Est-ce que je suis libre vendredi ?", "free_time", {"when": "friday"}),
+        ("Ajoute dentiste à mon agenda vendredi à 15 heures", "add_event", {"title": "dentiste", "when": "friday", "time": "15"}), ("Quelles sont les nouvelles ?", "get_news", {}), ("Combien vaut le bitcoin ?", "get_price", {"what": "bitcoin"}),
+        ("Combien font cent dollars en euros ?", "convert_currency", {"amount": 100, "from_currency": "USD", "to_currency": "EUR"}),
     ],
     "es": [
         ("¿Qué hora es?", "get_time", {}), ("Dime la hora, por favor.", "get_time", {}), ("¿Me puedes decir la hora?", "get_time", {}),
@@ -55,6 +63,9 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("Añade leche a la lista de la compra", "add_to_list", {"item": "leche"}), ("Quita leche de la lista de la compra", "remove_from_list", {"item": "leche"}),
         ("¿Qué hay en la lista de la compra?", "read_list", {}), ("Vacía la lista de la compra", "clear_list", {}),
         ("¿Cuánto es 12 por 9?", "calculate", {"expression": "12 * 9"}), ("¿Cuánto es doce por nueve?", "calculate", {"expression": "12 * 9"}),
+        ("¿Qué tengo mañana en el calendario?", "list_events", {"when": "tomorrow"}), ("¿Cuál es mi próxima cita?", "list_events", {"when": "next"}), ("¿Estoy libre el viernes?", "free_time", {"when": "friday"}),
+        ("Apunta dentista en mi calendario para el viernes a las 9", "add_event", {"title": "dentista", "when": "friday", "time": "9"}), ("Dime las noticias", "get_news", {}), ("¿Cuánto vale el bitcoin?", "get_price", {"what": "bitcoin"}),
+        ("¿Cuánto son cien dólares en euros?", "convert_currency", {"amount": 100, "from_currency": "USD", "to_currency": "EUR"}),
     ],
     "nl": [("Hoe laat is het?", "get_time", {}), ("Zet een timer voor 10 minuten", "set_timer", {"minutes": 10})],
 }  # fmt: skip
@@ -124,3 +135,33 @@ def test_what_needs_no_tool_is_recognized(language: str, text: str, intent: str)
 )
 def test_everything_else_is_for_the_model(language: str, text: str) -> None:
     assert LANGUAGES[language].match_all(text) == []
+
+
+EVENTS = [
+    {"title": "Zahnarzt", "starts": "2026-11-24T09:30+00:00", "ends": "2026-11-24T10:30+00:00", "all_day": False},
+    {"title": "Chor", "starts": "2026-11-24T19:00+00:00", "ends": "2026-11-24T21:00+00:00", "all_day": False},
+]
+TOLD: list[tuple[str, str, dict[str, Any], str]] = [
+    ("de", "Was steht morgen in meinem Kalender?", {"events": EVENTS}, "Morgen: Zahnarzt um 09:30 Uhr und Chor um 19:00 Uhr."),
+    ("de", "Was steht diese Woche in meinem Kalender?", {"events": EVENTS[:1]}, "Diese Woche: Zahnarzt Dienstag um 09:30 Uhr."),
+    ("de", "Wann ist mein nächster Termin?", {"events": EVENTS[:1]}, "Dein nächster Termin: Zahnarzt Dienstag um 09:30 Uhr."),
+    ("de", "Was steht morgen in meinem Kalender?", {"events": []}, "Da steht nichts im Kalender."),
+    ("de", "Habe ich am Freitag Zeit?", {"free": [["2026-11-27 08:00:00+00:00", "2026-11-27 12:00:00+00:00"]]}, "Frei ist von 08:00 bis 12:00 Uhr."),
+    ("de", "Was gibt es Neues?", {"stories": [{"title": "Wale kehren zurück"}]}, "In den Nachrichten: Wale kehren zurück."),
+    ("de", "Was kostet ein Bitcoin?", {"name": "Bitcoin", "price": 61234.5, "currency": "EUR", "change": -1.25}, "Bitcoin steht bei 61234,50 EUR, 1,2 Prozent weniger als gestern."),
+    ("de", "Wie viel sind hundert Dollar in Euro?", {"amount": 86.4213, "currency": "EUR", "rate": 0.864}, "hundert Dollar sind 86,42 Euro."),
+    ("fr", "Quel est mon prochain rendez-vous ?", {"events": EVENTS[:1]}, "Ton prochain rendez-vous : Zahnarzt mardi à 09:30."),
+    ("fr", "Qu'est-ce qu'il y a dans mon agenda demain ?", {"events": EVENTS}, "Demain : Zahnarzt à 09:30 et Chor à 19:00."),
+    ("fr", "Combien font cent dollars en euros ?", {"amount": 86.4213, "currency": "EUR"}, "cent dollars font 86,42 euros."),
+    ("es", "¿Qué tengo mañana en el calendario?", {"events": EVENTS}, "Mañana: Zahnarzt a las 09:30 y Chor a las 19:00."),
+    ("es", "¿Cuánto vale el bitcoin?", {"name": "Bitcoin", "price": 61234.5, "currency": "EUR", "change": 2.0}, "Bitcoin está a 61234,50 EUR, un 2,0 por ciento más que ayer."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text", "data", "said"), TOLD)
+def test_what_the_world_answers_is_told_in_the_language(
+    language: str, text: str, data: dict[str, Any], said: str
+) -> None:
+    (match,) = LANGUAGES[language].match_all(text)
+    outcome = Outcome("key", match.tool or "", dict(match.arguments), Status.DONE, "in English", data)
+    assert LANGUAGES[language].say(match, outcome) == said

@@ -12,7 +12,7 @@ from pipeline.intents import LocalIntents
 from pipeline.local_answers import QUIETEST, LocalAnswers, NotOnSpeculation
 from pipeline.toolbox import Toolbox, tool_context
 from tests.tools.calling import HERE
-from tools.timers import Timer
+from tools.timer_board import Timer
 from tools.tool import Context, Effect, Result, tool
 
 HOUSEHOLD = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL})
@@ -223,7 +223,7 @@ class Skies:
 
 
 async def test_who_asks_on_needs_to_say_only_what_is_different(tmp_path: Path) -> None:
-    talk = Talk(tmp_path, providers=SimpleNamespace(sets=[Skies()]))
+    talk = Talk(tmp_path, providers=SimpleNamespace(sets=[Skies()], todos=None))
     assert await talk.say("And on Sunday?") is None
     assert await talk.say("Will it rain tomorrow in Paris?", speculative=True) == "rain tomorrow Paris"
     assert await talk.say("And on Sunday?") == "rain sunday Paris"
