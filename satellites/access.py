@@ -1,14 +1,15 @@
-"""Who may use the web doors: this machine, and whoever shows the household's token.
+"""Who may use the web doors: this machine, devices that were paired, and whoever shows the household's token.
 
 Every decision is pure: an ASGI scope in, a `Verdict` out. `satellites.http` carries verdicts out.
 
 - A request from loopback is trusted, unless a proxy passed it on. Its Host must name this machine, so that
   no web page can reach in by rebinding its own name to 127.0.0.1.
-- Any other request needs the token: as a bearer (RFC 6750), as the websocket subprotocol that browsers
-  use for OpenAI's Realtime API, or as the session cookie that the page is given for it once.
+- Any other request needs the token, or the secret of a device that was paired: as a bearer (RFC 6750), as the
+  websocket subprotocol that browsers use for OpenAI's Realtime API, or as the session cookie that a page is given once.
 - What a browser sends on behalf of another site's page is refused by its Origin (RFC 6454).
 """
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
@@ -25,9 +26,12 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from pipeline.settings import is_loopback
+from satellites.pairing.paired import Device, Paired
 
 SUBPROTOCOL = "openai-insecure-api-key."
 COOKIE = "passfel_session"
+REMOVED = "passfel.removed"
+"""In the scope of what a paired device sends: the event that it is removed."""
 
 MAX_FAILURES = 10
 """Wrong tokens that one address may send …"""
@@ -53,15 +57,14 @@ class Verdict:
 
 
 ALLOWED = Verdict(HTTPStatus.OK)
-_TOKEN_NEEDED = Verdict(
+_UNKNOWN = Verdict(
     HTTPStatus.UNAUTHORIZED,
-    "This assistant asks callers from other machines for its token (see token in its settings).",
+    "This device is not known here yet: pair it with a code in its browser, or send the assistant's token.",
 )
 _WRONG_TOKEN = Verdict(HTTPStatus.UNAUTHORIZED, "This is not the assistant's token.")
-_NO_TOKEN_SET = Verdict(
-    HTTPStatus.FORBIDDEN, "Only this machine may talk to this assistant: it has no token set for others."
+_TOO_MANY_FAILURES = Verdict(
+    HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong codes or tokens came from here. Wait a minute."
 )
-_TOO_MANY_FAILURES = Verdict(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong tokens came from here. Wait a minute.")
 _STRANGE_HOST = Verdict(HTTPStatus.FORBIDDEN, "Use http://localhost here: this name could be another site's.")
 _OTHER_SITE = Verdict(HTTPStatus.FORBIDDEN, "Another site's page may not talk to this assistant.")
 
@@ -90,51 +93,61 @@ class Failures:
 
 
 class Access:
-    """The rules, for one token or none."""
+    """The rules, for one token or none, and devices that were paired."""
 
-    def __init__(self, token: SecretStr | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, token: SecretStr | None, paired: Paired | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._token = token.get_secret_value().encode() if token else None
+        self._paired = paired
         self._failures = Failures(clock)
 
-    @property
-    def has_token(self) -> bool:
-        """Whether callers from other machines can come in at all."""
-        return self._token is not None
+    def device(self, scope: Scope) -> tuple[Device, asyncio.Event] | None:
+        """Which paired device sends this, and what tells when it is removed; None where it is another caller."""
+        headers = Headers(scope=scope)
+        shown = shown_token(headers) or _cookie(headers)
+        return self._known(shown) if shown else None
 
     def judge(self, scope: Scope) -> Verdict:
         """Decide about an `http` or `websocket` scope."""
         headers = Headers(scope=scope)
         shown = shown_token(headers)
         from_here = is_from_this_machine(scope, headers)
-        if shown is not None and self.has_token and (self._is_token(shown) or not from_here):
+        if shown is not None and (self._is_good(shown) or not from_here):
             # Who shows the token itself is no page that was lured here, so its site does not matter. Clients
             # on this machine may send any key: they are trusted without, and their guesses are not counted.
             return ALLOWED if from_here else self.check(shown, scope)
         if not self._has_session(headers):
             if not from_here:
-                return _TOKEN_NEEDED if self.has_token else _NO_TOKEN_SET
+                return _UNKNOWN
             if not is_loopback(_host_and_port(headers.get("host", ""), "http")[0]):
                 return _STRANGE_HOST
         return ALLOWED if _is_same_site(scope, headers) else _OTHER_SITE
 
     def check(self, token: str, scope: Scope) -> Verdict:
         """Decide about a token that was shown, in constant time, and count it where it is wrong."""
-        address = _network(scope)
-        if self._failures.too_many(address):
-            return _TOO_MANY_FAILURES
-        if self._is_token(token):
+        if not (verdict := self.may_try(scope)):
+            return verdict
+        if self._is_good(token):
             return ALLOWED
-        self._failures.add(address)
+        self.failed(scope)
         return _WRONG_TOKEN
 
-    def _is_token(self, shown: str) -> bool:
-        return self._token is not None and hmac.compare_digest(shown.encode(), self._token)
+    def may_try(self, scope: Scope) -> Verdict:
+        """Decide whether a code or token that comes from there is looked at."""
+        return _TOO_MANY_FAILURES if self._failures.too_many(_network(scope)) else ALLOWED
+
+    def failed(self, scope: Scope) -> None:
+        """Note that a wrong code or token came from there."""
+        self._failures.add(_network(scope))
 
     def may_log_in(self, scope: Scope) -> Verdict:
         """Decide whether a login form may be handed in: never by another site's page."""
-        if self._token is None:
-            return _NO_TOKEN_SET
         return ALLOWED if _is_same_site(scope, Headers(scope=scope)) else _OTHER_SITE
+
+    def _is_good(self, shown: str) -> bool:
+        is_token = self._token is not None and hmac.compare_digest(shown.encode(), self._token)
+        return is_token or self._known(shown) is not None
 
     def session(self) -> str:
         """Make the session cookie's value, which proves that its holder once knew the token and is not it."""
@@ -143,13 +156,23 @@ class Access:
         return hmac.digest(self._token, b"passfel page session", hashlib.sha256).hex()
 
     def _has_session(self, headers: Headers) -> bool:
-        if self._token is None:
+        shown = _cookie(headers)
+        if shown is None:
             return False
-        try:
-            shown = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return False
-        return shown is not None and hmac.compare_digest(shown.value.encode(), self.session().encode())
+        if self._token is not None and hmac.compare_digest(shown.encode(), self.session().encode()):
+            return True
+        return self._known(shown) is not None
+
+    def _known(self, secret: str) -> tuple[Device, asyncio.Event] | None:
+        return self._paired.known(secret) if self._paired is not None else None
+
+
+def _cookie(headers: Headers) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found is not None else None
 
 
 def shown_token(headers: Headers) -> str | None:

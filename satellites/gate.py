@@ -1,8 +1,10 @@
 """The gate before every web door: who `Access` refuses stays out, and what leaves carries its headers.
 
-A browser on another machine logs in once, by a form or by `/?token=…`, and is given a session cookie.
+A browser on another machine comes in once, by a form or by `/?code=…` or `/?token=…`, and is given a session cookie.
+A device that is removed is out at once: its websockets end here, and what else goes on is told by `REMOVED`.
 """
 
+import asyncio
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
@@ -13,23 +15,26 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from satellites.access import COOKIE, Access, Verdict
+from satellites.access import COOKIE, REMOVED, Access, Verdict
+from satellites.pairing.door import OPEN, Pairing
+from satellites.pairing.page import device_name, pairing_page
 
 MAX_BODY = 1 << 20
 """Bytes of a request. A WebRTC offer has about 6 kB; a websocket's messages have their own limit."""
 
 MAX_LOGIN_BODY = 4096
 
-SESSION_SECONDS = 90 * 24 * 3600
-"""How long a browser stays logged in; a new token ends every session at once."""
+SESSION_SECONDS = 390 * 24 * 3600
+"""How long a browser keeps its cookie; a new token ends the sessions of the old one, and removal that of a device."""
 
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "media-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "media-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "permissions-policy": "microphone=(self), camera=(), geolocation=()",
-    "referrer-policy": "no-referrer",
+    # Without a referrer at all, a form of the page itself would be sent with the Origin "null".
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -37,24 +42,14 @@ HEADERS = {
 }
 """What every response carries, where a door has not said otherwise."""
 
-_LOGIN_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>PASSFEL</title>
-<h1>PASSFEL</h1>
-<p>{reason}</p>
-<form method="post" action="/login">
-<label>Token <input type="password" name="token" autocomplete="current-password" required autofocus></label>
-<button>Go in</button>
-</form></html>
-"""
-
 
 class Gate:
     """ASGI middleware: lets in whom `Access` allows, and gives every response its headers and limits."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, pairing: Pairing | None = None) -> None:
         self._app = app
         self._access = access
+        self._pairing = pairing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer in the application's place, or let it answer."""
@@ -62,6 +57,8 @@ class Gate:
             await self._http(scope, _limited(receive), _with_headers(send))
         elif scope["type"] == "websocket":
             verdict = self._access.judge(scope)
+            if verdict and (removed := await self._removal(scope)):
+                receive = _until(removed, receive)
             await (self._app if verdict else _refuse_websocket(verdict))(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -69,40 +66,63 @@ class Gate:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         path = request.url.path
-        if path == "/healthz":
+        query = request.query_params
+        if path in OPEN or path == "/healthz":
             answer = self._app
         elif path == "/login" and request.method == "POST":
             answer = await self._login(request)
-        elif path == "/" and "token" in request.query_params and self._access.has_token:
-            answer = self._take_token_from_address(request)
+        elif path == "/" and request.method == "GET" and ("token" in query or "code" in query):
+            # They do not stay in the address, where a history would keep them.
+            answer = await self._let_in(request, query.get("token") or query.get("code") or "", "")
         else:
             verdict = self._access.judge(scope)
+            if verdict:
+                await self._removal(scope)
             answer = self._app if verdict else _refusal(request, verdict)
         await answer(scope, receive, send)
 
-    def _take_token_from_address(self, request: Request) -> Response:
-        """Trade a token in the address for a session, and lead to the page without it."""
-        verdict = self._access.check(request.query_params["token"], request.scope)
-        return self._welcome(request) if verdict else _refusal(request, verdict)
+    async def _removal(self, scope: Scope) -> asyncio.Event | None:
+        """Notes in the scope what tells when its device is removed, where a paired one sent it."""
+        found = self._access.device(scope)
+        if found is None or self._pairing is None:
+            return None
+        device, removed = found
+        scope[REMOVED] = removed
+        await self._pairing.seen(device)
+        return removed
 
     async def _login(self, request: Request) -> Response:
         verdict = self._access.may_log_in(request.scope)
-        if verdict:
-            body = bytearray()
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_LOGIN_BODY:
-                    return PlainTextResponse("A token is shorter.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            token = parse_qs(body.decode("latin-1")).get("token", [""])[0]
-            verdict = self._access.check(token, request.scope)
-        return self._welcome(request) if verdict else _refusal(request, verdict)
+        if not verdict:
+            return _refusal(request, verdict)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_LOGIN_BODY:
+                return PlainTextResponse("A code is shorter.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        form = parse_qs(body.decode(errors="replace"))
+        shown = form.get("code", form.get("token", [""]))[0]
+        return await self._let_in(request, shown, form.get("name", [""])[0])
 
-    def _welcome(self, request: Request) -> Response:
+    async def _let_in(self, request: Request, shown: str, name: str) -> Response:
+        """Trade a code or the token for a session."""
+        shown = shown.strip()
+        name = name.strip() or device_name(request.headers.get("user-agent", ""))
+        if self._pairing is not None and self._pairing.is_code(shown):
+            secret, verdict = None, self._access.may_try(request.scope)
+            if verdict:
+                secret, verdict = await self._pairing.redeem(shown, name)
+                if not secret:
+                    self._access.failed(request.scope)
+        else:
+            verdict = self._access.check(shown, request.scope)
+            secret = self._access.session() if verdict else None
+        return self._welcome(request, secret) if secret else _refusal(request, verdict)
+
+    def _welcome(self, request: Request, secret: str) -> Response:
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
-        response.set_cookie(
-            COOKIE, self._access.session(), SESSION_SECONDS, secure=secure, httponly=True, samesite="strict"
-        )
+        response.set_cookie(COOKIE, secret, SESSION_SECONDS, secure=secure, httponly=True, samesite="strict")
         return response
 
 
@@ -119,7 +139,7 @@ def _refusal(request: Request, verdict: Verdict) -> Response:
     if verdict.status is HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_LOGIN_PAGE.format(reason=verdict.reason), verdict.status, headers)
+            return HTMLResponse(pairing_page(request, verdict.reason), verdict.status, headers)
     elif verdict.status is HTTPStatus.TOO_MANY_REQUESTS:
         headers["retry-after"] = "60"
     return JSONResponse({"error": {"message": verdict.reason}}, verdict.status, headers)
@@ -136,6 +156,28 @@ def _refuse_websocket(verdict: Verdict) -> ASGIApp:
         await send({"type": "websocket.http.response.body", "body": verdict.reason.encode()})
 
     return refuse
+
+
+def _until(removed: asyncio.Event, receive: Receive) -> Receive:
+    """End a websocket when its device is removed: the application is told that the peer left."""
+
+    end: Message = {"type": "websocket.disconnect", "code": 1008}
+
+    async def receive_or_end() -> Message:
+        if removed.is_set():
+            return end
+        async with asyncio.TaskGroup() as group:
+            gone, message = group.create_task(removed.wait()), group.create_task(_received(receive))
+            await asyncio.wait({gone, message}, return_when=asyncio.FIRST_COMPLETED)
+            gone.cancel()
+            message.cancel()
+        return message.result() if not message.cancelled() else end
+
+    return receive_or_end
+
+
+async def _received(receive: Receive) -> Message:
+    return await receive()
 
 
 def _limited(receive: Receive) -> Receive:

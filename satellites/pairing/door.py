@@ -1,0 +1,137 @@
+"""Where devices are let in and out: `/v1/pairing` shows a code, `/v1/paired` lists who is in and removes them."""
+
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import segno
+from fastapi import FastAPI
+from loguru import logger
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from satellites.access import ALLOWED, Verdict
+from satellites.pairing.codes import DIGITS, SECONDS, Codes, Redeemed
+from satellites.pairing.paired import LONGEST_NAME, Device, Paired, TooMany
+
+STYLE: Final = "/pairing/pair.css"
+AUTHORITY: Final = "/authority.crt"
+OPEN: Final = frozenset({STYLE, AUTHORITY, "/page/favicon.svg"})
+"""What a device sees that is not paired: what the pairing page is made of."""
+_LONGEST_CODE: Final = 12
+
+_REFUSED: Final[Mapping[Redeemed, Verdict]] = {
+    Redeemed.WRONG: Verdict(HTTPStatus.UNAUTHORIZED, "This is not the code. Look at it once more and type it again."),
+    Redeemed.ENDED: Verdict(
+        HTTPStatus.UNAUTHORIZED, "No code is being shown, or it is too old. Have a new one shown and type that."
+    ),
+}
+
+
+class Pairing:
+    """Codes, and the devices that came in with one.
+
+    Args:
+        paired: who is in.
+        addresses: tells where other devices reach this assistant.
+        authority: the certificate for devices to trust, where the house has one of its own.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        paired: Paired,
+        addresses: Callable[[], Sequence[str]],
+        authority: Path | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.paired = paired
+        self.addresses = addresses
+        self.authority = authority
+        self._codes = Codes(clock)
+
+    def show(self) -> dict[str, Any]:
+        """A new code, with where to type it."""
+        code, addresses = self._codes.make(), list(self.addresses())
+        shown: dict[str, Any] = {"code": f"{code[:3]} {code[3:]}", "seconds": SECONDS, "addresses": addresses}
+        if addresses:
+            shown["link"] = f"{addresses[0]}/?code={code}"
+            shown["picture"] = _picture(shown["link"])
+        return shown
+
+    @staticmethod
+    def is_code(typed: str) -> bool:
+        """Whether this looks like a code rather than a token."""
+        return len(typed) <= _LONGEST_CODE and len("".join(filter(str.isdecimal, typed))) == DIGITS
+
+    async def redeem(self, typed: str, name: str) -> tuple[str | None, Verdict]:
+        """Let a device in that shows the right code: its secret, or why not."""
+        outcome = self._codes.redeem(typed)
+        if outcome is not Redeemed.RIGHT:
+            return None, _REFUSED[outcome]
+        printable = "".join(filter(str.isprintable, name)).strip()
+        try:
+            return await self.paired.add(printable[:LONGEST_NAME] or "A device"), ALLOWED
+        except TooMany as error:
+            return None, Verdict(HTTPStatus.CONFLICT, str(error))
+        except OSError as error:
+            logger.error("A device could not be paired: {}", error)
+            return None, Verdict(
+                HTTPStatus.INSUFFICIENT_STORAGE, "The assistant cannot write this down: is its disk full?"
+            )
+
+    async def seen(self, device: Device) -> None:
+        """Note that a device called."""
+        try:
+            await self.paired.note(device)
+        except OSError as error:
+            logger.warning("That a device called could not be written down: {}", error)
+
+
+def _picture(link: str) -> str:
+    drawn = io.BytesIO()
+    code = segno.make(link, error="m", micro=False)
+    code.save(drawn, kind="svg", xmldecl=False, omitsize=True, border=2, dark="#111", light="#fff")
+    return drawn.getvalue().decode()
+
+
+def mount(app: FastAPI, pairing: Pairing) -> None:
+    """Let devices in and out at `app`."""
+
+    async def show() -> Response:
+        return JSONResponse(pairing.show())
+
+    async def listed() -> Response:
+        return JSONResponse(
+            [
+                {"id": each.id, "name": each.name, "paired_at": each.paired_at, "seen_at": each.seen_at}
+                for each in pairing.paired.devices()
+            ]
+        )
+
+    async def remove(id: str) -> Response:  # noqa: A002 - the path's part
+        try:
+            device = await pairing.paired.remove(id)
+        except OSError as error:
+            problem = f"it may not come in now, but that could not be written down: {error.strerror}"
+            return JSONResponse({"error": {"message": problem}}, HTTPStatus.INSUFFICIENT_STORAGE)
+        if device is None:
+            return JSONResponse({"error": {"message": f"no device {id!r} is paired"}}, HTTPStatus.NOT_FOUND)
+        return JSONResponse({"removed": device.name})
+
+    async def style() -> Response:
+        return FileResponse(Path(__file__).with_name("pair.css"), headers={"cache-control": "no-cache"})
+
+    async def authority() -> Response:
+        if pairing.authority is None:
+            problem = "This assistant's certificate is not the house's own."
+            return JSONResponse({"error": {"message": problem}}, HTTPStatus.NOT_FOUND)
+        return FileResponse(pairing.authority, media_type="application/x-x509-ca-cert", filename="passfel.crt")
+
+    app.add_api_route("/v1/pairing", show, methods=["POST"])
+    app.add_api_route("/v1/paired", listed, methods=["GET"])
+    app.add_api_route("/v1/paired/{id}", remove, methods=["DELETE"])
+    app.add_api_route(STYLE, style, methods=["GET"])
+    app.add_api_route(AUTHORITY, authority, methods=["GET"])
