@@ -21,6 +21,7 @@ from pipeline.settings import Settings, SettingsInvalid, is_loopback
 from pipeline.store import command as store_command
 from pipeline.store.command import StoreCommandFailed
 from pipeline.tool_commands import ToolCommandFailed
+from satellites.pairing import command as pairing_command
 
 if TYPE_CHECKING:
     from satellites.realtime.talk import Report
@@ -120,6 +121,15 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--server", metavar="URL", help="the assistant's address (default: the one in the settings)")
     chat.set_defaults(command=_chat)
 
+    mcp = commands.add_parser(
+        "mcp",
+        help="offer the house's tools to another program",
+        description="Speak the Model Context Protocol on standard input and output, for programs that start a server. "
+        "It hands on to a running assistant, which serves the same at /mcp.",
+    )
+    mcp.add_argument("--server", metavar="URL", help="the assistant's address (default: the one in the settings)")
+    mcp.set_defaults(command=_mcp)
+
     say = commands.add_parser("say", help="speak a text", description="Speak a text with the assistant's voice.")
     say.add_argument("text", metavar="TEXT")
     say.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a WAV instead of playing it")
@@ -133,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     budget_command.add_commands(commands)
     engine_control.add_commands(commands, _own_address)
     tool_commands.add_commands(commands)
+    pairing_command.add_commands(commands, _own_address)
 
     doctor = commands.add_parser(
         "doctor",
@@ -216,6 +227,14 @@ def _chat(chosen: Settings, options: argparse.Namespace) -> int:
     server = (options.server or _own_address(chosen)).rstrip("/")
     with _failing(ChatFailed):
         return 0 if chat(server=server, token=token) else 1
+
+
+def _mcp(chosen: Settings, options: argparse.Namespace) -> int:
+    from satellites.mcp.bridge import Bridge
+
+    token = chosen.token.get_secret_value() if chosen.token else None
+    Bridge(options.server or _own_address(chosen), token).run()
+    return 0
 
 
 def _say(chosen: Settings, options: argparse.Namespace) -> int:

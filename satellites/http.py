@@ -10,7 +10,8 @@ import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Protocol
@@ -20,15 +21,23 @@ from fastapi import FastAPI
 from loguru import logger
 from starlette.responses import JSONResponse, Response
 
+import satellites.admin
 import satellites.announce
 import satellites.browser.door
 import satellites.chat.door
 import satellites.engine_routes
+import satellites.mcp.door
+import satellites.pairing.door
 import satellites.readings
 import satellites.realtime.door
+import satellites.tools
+from pipeline.json_store import JsonStore
 from pipeline.settings import Settings, is_loopback
 from satellites.access import Access
 from satellites.gate import Gate
+from satellites.https import CertificateUnusable, Https
+from satellites.pairing.door import Pairing
+from satellites.pairing.paired import Paired
 
 MAX_MESSAGE = 20 << 20
 """Bytes of a websocket's message: OpenAI's Realtime API allows 15 MB of audio in one, before base64."""
@@ -54,6 +63,9 @@ class Assistant(
     satellites.engine_routes.Assistant,
     satellites.readings.Assistant,
     satellites.announce.Assistant,
+    satellites.tools.Assistant,
+    satellites.admin.Assistant,
+    satellites.mcp.door.Assistant,
     Protocol,
 ):
     """What this application and its doors need of the assistant. Entering it loads and warms its engines."""
@@ -91,6 +103,8 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
     satellites.engine_routes.mount,
     satellites.readings.mount,
     satellites.announce.mount,
+    satellites.tools.mount,
+    satellites.mcp.door.mount,
 )
 """Every door of this application."""
 
@@ -99,20 +113,42 @@ def _log_failure(error: BaseException) -> None:
     logger.opt(exception=error).error("The assistant could not be loaded")
 
 
+@dataclass(frozen=True, slots=True)
+class Secure:
+    """Where the application is served over https as well."""
+
+    https: Https
+    listening: socket.socket
+
+    def addresses(self) -> list[str]:
+        """Where other devices of the house reach it."""
+        return self.https.addresses(self.listening.getsockname()[1])
+
+
 def create_app(
-    assistant: Assistant, settings: Settings, *, on_failure: Callable[[BaseException], None] = _log_failure
+    assistant: Assistant,
+    settings: Settings,
+    *,
+    secure: Secure | None = None,
+    on_failure: Callable[[BaseException], None] = _log_failure,
 ) -> FastAPI:
     """Make the application. Its lifespan loads the assistant and in the end closes the doors and it.
 
     Args:
         assistant: Who the doors' callers talk to.
-        settings: Its token decides who may come in.
+        settings: Its token decides who may come in, beside devices that were paired.
+        secure: Serves the same over https while the application lives.
         on_failure: Told why the assistant cannot be loaded. The application goes on, and is not healthy.
     """
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with _living(assistant, on_failure):
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await paired.load()
+        async with _living(assistant, on_failure), AsyncExitStack() as stack:
+            stack.enter_context(problems.noted())
+            if secure is not None:
+                config = _config(app, lifespan="off", ssl_context_factory=secure.https.context)
+                await stack.enter_async_context(secure.https.serving(config, [secure.listening]))
             try:
                 yield
             finally:
@@ -120,6 +156,12 @@ def create_app(
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     doors = [door for mount in DOORS if (door := mount(app, assistant)) is not None]
+    paired = Paired(JsonStore(settings.data_dir / "household" / "paired.json"))
+    authority = secure.https.certificate.authority if secure else None
+    pairing = Pairing(paired, secure.addresses if secure else list, authority)
+    satellites.pairing.door.mount(app, pairing)
+    problems = satellites.admin.Problems()
+    satellites.admin.mount(app, assistant, settings, problems)
 
     async def healthz() -> Response:
         status = "ok" if assistant.ready else "starting"
@@ -132,7 +174,7 @@ def create_app(
 
     app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"])
     app.add_api_route("/v1/turns", turns, methods=["GET"])
-    app.add_middleware(Gate, access=Access(settings.token))
+    app.add_middleware(Gate, access=Access(settings.token, paired), pairing=pairing)
     return app
 
 
@@ -176,9 +218,26 @@ def serve(assistant: Assistant, settings: Settings, *, on_listening: Callable[[l
         failures.append(error)
         server.should_exit = True
 
-    config = uvicorn.Config(
-        create_app(assistant, settings, on_failure=stop),
-        lifespan="on",
+    secure = _secure(settings)
+    server = uvicorn.Server(_config(create_app(assistant, settings, secure=secure, on_failure=stop), lifespan="on"))
+    with listening, secure.listening if secure else contextlib.nullcontext():
+        # From before anybody knows that this process is there until uvicorn, which raises the signal that stopped it
+        # once more, is done. An exception out of a handler can be lost; a note cannot.
+        previous = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                reached = addresses(settings.host, listening.getsockname()[1])
+                on_listening([*reached, *(secure.addresses()[:1] if secure else ())])
+                server.run(sockets=[listening])
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+    if failures:
+        raise failures[0]
+
+
+def _config(app: FastAPI, **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE,
         ws_ping_interval=PING_SECONDS,
@@ -190,20 +249,18 @@ def serve(assistant: Assistant, settings: Settings, *, on_listening: Callable[[l
         # An access log would show tokens in addresses.
         access_log=False,
         log_config=None,
+        **more,
     )
-    server = uvicorn.Server(config)
-    with listening:
-        # From before anybody knows that this process is there until uvicorn, which raises the signal that stopped it
-        # once more, is done. An exception out of a handler can be lost; a note cannot.
-        previous = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
-        try:
-            with contextlib.suppress(KeyboardInterrupt):
-                on_listening(addresses(settings.host, listening.getsockname()[1]))
-                server.run(sockets=[listening])
-        finally:
-            signal.signal(signal.SIGTERM, previous)
-    if failures:
-        raise failures[0]
+
+
+def _secure(settings: Settings) -> Secure | None:
+    if not settings.https.enabled:
+        return None
+    try:
+        https = Https(settings.https, settings.data_dir / "certificate")
+    except CertificateUnusable as error:
+        raise CannotListen(str(error)) from error
+    return Secure(https, listen(settings.https.host, settings.https.port))
 
 
 def listen(host: str, port: int) -> socket.socket:

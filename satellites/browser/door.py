@@ -21,6 +21,7 @@ from starlette.types import Scope
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller, Capability, Permission
+from satellites.access import REMOVED
 from satellites.browser.transport import PeerGone, accept, browser_transport, watch
 
 STATIC = Path(__file__).parent / "static"
@@ -102,12 +103,12 @@ class Door:
         self._conversations: dict[SmallWebRTCConnection, asyncio.Task[None]] = {}
         self._negotiating = 0
 
-    async def offer(self, offer: Offer, address: str) -> Answer:
+    async def offer(self, offer: Offer, address: str, removed: asyncio.Event | None = None) -> Answer:
         """Answer an offer: a new one begins a conversation, one with a known `pc_id` renegotiates.
 
         Raises `HTTPException` 400 for an offer that cannot be used, 404 where `pc_id` names no conversation
         any more, 429 where the house is full, 503 where it is not ready or short of memory. If cancelled, a
-        connection that was being made is closed.
+        connection that was being made is closed. The conversation ends once its device is `removed`.
         """
         if offer.pc_id is not None:
             connection = self._find(offer.pc_id)
@@ -134,7 +135,7 @@ class Door:
             permissions=PERMISSIONS,
         )
         self._conversations[connection] = asyncio.create_task(
-            self._converse(connection, caller), name=f"browser {connection.pc_id}"
+            self._converse(connection, caller, removed), name=f"browser {connection.pc_id}"
         )
         return answer
 
@@ -171,14 +172,19 @@ class Door:
                 return connection
         raise HTTPException(404, "That conversation has ended. Start a new one.")
 
-    async def _converse(self, connection: SmallWebRTCConnection, caller: Caller) -> None:
+    async def _converse(self, connection: SmallWebRTCConnection, caller: Caller, removed: asyncio.Event | None) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                watching = group.create_task(watch(connection))
+                watching = [group.create_task(watch(connection))]
+                if removed is not None:
+                    watching.append(group.create_task(_until(removed)))
                 await self._assistant.converse(browser_transport(connection), caller)
-                watching.cancel()
+                for each in watching:
+                    each.cancel()
         except* PeerGone:
             logger.warning("{} left and its conversation did not end; cancelled it", caller.device)
+        except* _Removed:
+            logger.info("{} was removed, and its conversation ended", caller.device)
         except* AssistantNotReady as early:
             logger.info("{} came too early: {}", caller.device, early.exceptions[0])
         except* Exception:  # noqa: BLE001 - one conversation's failure ends no other
@@ -186,6 +192,15 @@ class Door:
         finally:
             del self._conversations[connection]
             await connection.disconnect()
+
+
+class _Removed(Exception):  # noqa: N818 - reads as what happened
+    """The device may not come in any more."""
+
+
+async def _until(removed: asyncio.Event) -> None:
+    await removed.wait()
+    raise _Removed
 
 
 Negotiated = TypeVar("Negotiated")
@@ -229,6 +244,9 @@ class _Page(StaticFiles):
         return response
 
 
+PAGE = _Page(directory=STATIC)
+
+
 def mount(app: FastAPI, assistant: Assistant) -> Door:
     """Serve the page and its conversations on `app`: `/`, `/page/…` and `/api/offer`.
 
@@ -236,14 +254,13 @@ def mount(app: FastAPI, assistant: Assistant) -> Door:
         The door; await its `close()` in the application's lifespan.
     """
     door = Door(assistant)
-    page = _Page(directory=STATIC)
 
     async def index(request: Request) -> Response:
-        return await page.get_response("index.html", request.scope)
+        return await PAGE.get_response("index.html", request.scope)
 
     async def offer(request: Request) -> Answer:
         address = request.client.host if request.client else "unknown"
-        return await door.offer(await _read(request, Offer), address)
+        return await door.offer(await _read(request, Offer), address, request.scope.get(REMOVED))
 
     async def candidates(request: Request) -> dict[str, str]:
         await door.add_candidates(await _read(request, Candidates))
@@ -252,5 +269,5 @@ def mount(app: FastAPI, assistant: Assistant) -> Door:
     app.add_api_route("/", index, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/api/offer", offer, methods=["POST"])
     app.add_api_route("/api/offer", candidates, methods=["PATCH"])
-    app.mount("/page", page)
+    app.mount("/page", PAGE)
     return door

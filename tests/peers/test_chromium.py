@@ -56,3 +56,28 @@ async def test_chromium_talks_with_the_assistant_and_interrupts_it(tmp_path: Pat
         await visit.caption(".timings", ANSWER_SECONDS)
         assert visit.complaints == []
     assert contacted(log) == {"127.0.0.1"}
+
+
+@pytest.mark.timeout(300)
+async def test_what_the_tools_did_is_seen_on_the_page(tmp_path: Path):
+    chromium()
+    async with running_server(tmp_path) as server, browser() as running:
+        visit = Visit(await running.new_page())
+        await visit.page.goto(server.address)
+
+        async def typed(text: str) -> None:
+            await visit.page.fill("#text", text)
+            await visit.page.press("#text", "Enter")
+
+        await typed("Set a pasta timer for eight minutes")
+        timer = visit.page.locator("#timers li")
+        await timer.wait_for(timeout=20_000)
+        assert "pasta" in await timer.inner_text()
+        await visit.page.wait_for_selector("#timers time:has-text('7:5')")
+        await typed("Add milk and eggs to the shopping list")
+        assert {"milk", "eggs"} <= set((await visit.caption(".card.items", 20)).split())
+        await visit.page.reload()
+        await timer.wait_for()
+        await visit.page.get_by_role("button", name="Stop: pasta").click()
+        await timer.wait_for(state="detached")
+        assert visit.complaints == []

@@ -171,9 +171,9 @@ async def test_other_machines_need_the_token(gated):
 
 async def test_without_a_token_nobody_elsewhere_comes_in(open_here):
     async with caller(open_here, ELSEWHERE) as client:
-        assert (await client.get("/", headers=BEARER)).status_code == 403
-        assert (await client.get("/?token=")).status_code == 403
-        assert (await client.post("/login", data={"token": ""})).status_code == 403
+        assert (await client.get("/", headers=BEARER)).status_code == 401
+        assert (await client.get("/?token=")).status_code == 401
+        assert (await client.post("/login", data={"token": ""})).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def test_what_a_proxy_here_passes_on_needs_the_token(gated, open_here, hea
         assert (await client.get("/", headers={header: "127.0.0.1"})).status_code == 401
         assert (await client.get("/", headers={header: "127.0.0.1", **BEARER})).status_code == 200
     async with caller(open_here) as client:
-        assert (await client.get("/", headers={header: "127.0.0.1"})).status_code == 403
+        assert (await client.get("/", headers={header: "127.0.0.1"})).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:1234", "127.0.0.1:7860", "[::1]:7860"])

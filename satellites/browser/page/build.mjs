@@ -5,11 +5,11 @@ import { dirname, join, resolve } from "node:path";
 
 const here = import.meta.dirname;
 const target = resolve(process.argv[2] ?? join(here, "../static"));
-const copied = ["index.html", "favicon.svg"];
+const copied = ["index.html", "admin.html", "favicon.svg", "passfel.webmanifest", "icon-180.png", "icon-192.png", "icon-512.png"];
 
 const result = await build({
   absWorkingDir: here,
-  entryPoints: ["src/page.ts", "src/page.css"],
+  entryPoints: ["src/page.ts", "src/page.css", "src/admin.ts", "src/admin.css"],
   outdir: target,
   bundle: true,
   minify: true,

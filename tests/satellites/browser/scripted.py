@@ -3,7 +3,8 @@
 import asyncio
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import (
@@ -49,8 +50,10 @@ SCRIPT = (
 class ScriptedAssistant:
     """Answers every turn with the script's next line; remembers who called and whether they left."""
 
-    def __init__(self, script: tuple[tuple[str, str], ...] = SCRIPT) -> None:
+    def __init__(self, script: tuple[tuple[str, str], ...] = SCRIPT, shown: Sequence[Mapping[str, Any]] = ()) -> None:
+        """`shown` is told to the page before each answer, as tools that were used are."""
         self.script = script
+        self.shown = shown
         self.callers: list[Caller] = []
         self.ended = asyncio.Event()
         self.full: str | None = None
@@ -64,7 +67,7 @@ class ScriptedAssistant:
         self.ended.clear()
         speech = VADProcessor(vad_analyzer=SileroVADAnalyzer())
         worker = PipelineWorker(
-            Pipeline([transport.input(), speech, Actor(iter(self.script)), transport.output()]),
+            Pipeline([transport.input(), speech, Actor(iter(self.script), self.shown), transport.output()]),
             params=PipelineParams(audio_in_sample_rate=16000, audio_out_sample_rate=RATE),
             idle_timeout_secs=None,
         )
@@ -84,8 +87,9 @@ class ScriptedAssistant:
 class Actor(FrameProcessor):
     """Hears that someone speaks or types, and says the next line, one tone a word."""
 
-    def __init__(self, script: Iterator[tuple[str, str]]) -> None:
+    def __init__(self, script: Iterator[tuple[str, str]], shown: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__()
+        self._shown = shown
         self._script = script
         self._line = next(script)
         self._spoken: list[str] = []
@@ -128,6 +132,8 @@ class Actor(FrameProcessor):
             await self.cancel_task(task)
 
     async def _say(self) -> None:
+        for message in self._shown:
+            await self.push_frame(RTVIServerMessageFrame({"type": "tool", **message}))
         await self.push_frame(TTSStartedFrame())
         for number, word in enumerate(self._line[1].split()):
             text = TTSTextFrame(word, "word")

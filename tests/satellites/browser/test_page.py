@@ -195,3 +195,15 @@ async def test_nothing_is_cut_off_at_any_size(serve: Serve, size: tuple[int, int
             assert box["y"] >= 0
             assert box["x"] + box["width"] <= width
             assert box["y"] + box["height"] <= height
+
+
+async def test_the_page_can_be_installed_as_an_app(serve: Serve):
+    async with serve(ScriptedAssistant()) as address, browser() as running:
+        page = await running.new_page()
+        await page.goto(address)
+        session = await page.context.new_cdp_session(page)
+        manifest = await session.send("Page.getAppManifest")
+        assert manifest["errors"] == []
+        problems = (await session.send("Page.getInstallabilityErrors"))["installabilityErrors"]
+        # Every page of a browser under test is in private mode.
+        assert {problem["errorId"] for problem in problems} <= {"in-incognito"}

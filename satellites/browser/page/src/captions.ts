@@ -1,5 +1,6 @@
 // The conversation in writing: what was heard, tentative until final, and what is said, word by word.
 import { type Turn, drawTimings } from "./timings";
+import { words as spoken } from "./words";
 
 const NEAR_BOTTOM = 80;
 
@@ -39,7 +40,7 @@ class Heard extends Line {
   private readonly tentative = document.createElement("span");
 
   constructor() {
-    super("person", "You");
+    super("person", spoken.you);
     this.tentative.className = "tentative";
     // Guesses that change would be read out again and again; the final text is announced.
     this.tentative.setAttribute("aria-hidden", "true");
@@ -73,7 +74,7 @@ class Said extends Line {
     this.item.classList.add("cut");
     const mark = document.createElement("span");
     mark.className = "cut-mark";
-    mark.textContent = "interrupted";
+    mark.textContent = spoken.interrupted;
     this.append(" ", mark);
     this.finish();
   }
@@ -90,6 +91,7 @@ class Said extends Line {
 export class Captions {
   private heardLine: Heard | null = null;
   private saidLine: Said | null = null;
+  private readonly cards: HTMLElement[] = [];
   private readonly turns: { heard: Heard | null; said: Said }[] = [];
 
   constructor(
@@ -123,14 +125,29 @@ export class Captions {
         this.saidLine = this.open(new Said());
         this.turns.push({ heard: this.heardLine, said: this.saidLine });
         this.heardLine = null;
+        this.saidLine.item.append(...this.cards.splice(0));
       }
       this.saidLine.add(text);
     });
   }
 
+  /** Sets what a tool told below the answer, which is being given or about to be. */
+  show(card: HTMLElement): void {
+    // The answer says the same, so it is not read out twice.
+    card.setAttribute("aria-live", "off");
+    const item = this.saidLine && !this.saidLine.finished ? this.saidLine.item : null;
+    // A list that grew item by item is one list.
+    const shown = (item ? [...item.querySelectorAll(".card.items")] : this.cards).find(
+      (each) => each.className === card.className && card.classList.contains("items"),
+    );
+    if (item) this.scrolling(() => (shown ? shown.replaceWith(card) : item.append(card)));
+    else if (shown) this.cards.splice(this.cards.indexOf(shown as HTMLElement), 1, card);
+    else this.cards.push(card);
+  }
+
   /** The answer was cut off: mark where. Nothing happens where no answer was being given. */
   interrupted(): void {
-    this.saidLine?.cut();
+    if (!this.saidLine?.finished) this.saidLine?.cut();
     this.saidLine = null;
   }
 

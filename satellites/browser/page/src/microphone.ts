@@ -2,8 +2,11 @@
 // (The packaged WavMediaManager also records the microphone as PCM, which WebRTC does not need.)
 import type { PipecatClientOptions, Tracks } from "@pipecat-ai/client-js";
 
-const CONSTRAINTS: MediaStreamConstraints = {
-  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
+const CONSTRAINTS: MediaTrackConstraints = {
+  echoCancellation: true,
+  noiseSuppression: true,
+  autoGainControl: true,
+  channelCount: 1,
 };
 
 export class Microphone {
@@ -15,12 +18,15 @@ export class Microphone {
   readonly selectedMic = {};
   readonly selectedCam = {};
   readonly selectedSpeaker = {};
+  /** The one that was chosen; the device's own where it is empty, or is not there any more. */
+  preferred = "";
   private sent: MediaStreamTrack | undefined;
 
   /** Asks for the microphone; rejects with getUserMedia's DOMException. */
   async open(): Promise<void> {
     if (this.stream?.getAudioTracks()[0]?.readyState === "live") return;
-    this.stream = await navigator.mediaDevices.getUserMedia(CONSTRAINTS);
+    const deviceId = this.preferred ? { deviceId: { ideal: this.preferred } } : {};
+    this.stream = await navigator.mediaDevices.getUserMedia({ audio: { ...CONSTRAINTS, ...deviceId } });
     this.isMicEnabled = true;
   }
 

@@ -1,52 +1,28 @@
 // What can go wrong, in words that say what to do.
+import { words } from "./words";
 
 export interface Problem {
   title: string;
   advice: string;
 }
 
-export const INSECURE: Problem = {
-  title: "The microphone needs https",
-  advice:
-    "Browsers only let a page listen over https or on the machine itself (localhost). " +
-    "Open this page with https, or type below and hear the answer.",
-};
+export const INSECURE: Problem = { title: words.insecure, advice: words.insecureAdvice };
+export const OLD: Problem = { title: words.old, advice: words.oldAdvice };
+export const UNREACHABLE: Problem = { title: words.unreachable, advice: words.unreachableAdvice };
+export const STARTING: Problem = { title: words.waking, advice: words.wakingAdvice };
+export const LOST: Problem = { title: words.lost, advice: words.lostAdvice };
 
-export const UNREACHABLE: Problem = {
-  title: "The assistant can't be reached",
-  advice: "Check that its server is running and that this device is on the same network. Trying again by itself.",
-};
-
-export const STARTING: Problem = {
-  title: "The assistant is waking up",
-  advice: "Its models are being loaded. The conversation begins by itself.",
-};
-
-export const LOST: Problem = { title: "Connection lost", advice: "Connecting again by itself." };
-
-const SETTINGS = "Allow it in the site settings beside the address, then press the button again. You can also type below.";
-
+const BLOCKED: Problem = { title: words.blocked, advice: words.blockedAdvice };
 const MICROPHONE: Record<string, Problem> = {
-  NotAllowedError: { title: "The microphone is blocked", advice: SETTINGS },
-  SecurityError: { title: "The microphone is blocked", advice: SETTINGS },
-  NotFoundError: {
-    title: "No microphone found",
-    advice: "Connect one and press the button again. You can also type below.",
-  },
-  NotReadableError: {
-    title: "The microphone is in use",
-    advice: "Close the program that is using it and press the button again. You can also type below.",
-  },
+  NotAllowedError: BLOCKED,
+  SecurityError: BLOCKED,
+  NotFoundError: { title: words.noMicrophone, advice: words.noMicrophoneAdvice },
+  NotReadableError: { title: words.inUse, advice: words.inUseAdvice },
 };
 
 export function microphoneProblem(error: unknown): Problem {
   const name = error instanceof Error ? error.name : "";
-  return (
-    MICROPHONE[name] ?? {
-      title: "The microphone could not be opened",
-      advice: "Press the button to try again. You can also type below.",
-    }
-  );
+  return MICROPHONE[name] ?? { title: words.notOpened, advice: words.notOpenedAdvice };
 }
 
 /** Why the server refused an offer, if that is what happened; its own words are in `detail`. */
@@ -54,7 +30,7 @@ export async function refusal(error: unknown): Promise<Problem | null> {
   const cause = error instanceof Error ? error.cause : undefined;
   if (!(cause instanceof Response) || cause.status >= 500 || cause.status === 404) return null;
   const body = (await cause.json().catch(() => ({}))) as { detail?: string; error?: { message?: string } };
-  const words = body.detail ?? body.error?.message ?? `It answered ${cause.status}.`;
-  const advice = cause.status === 401 ? `${words} Load this page again to give it.` : words;
-  return { title: "The assistant refused the conversation", advice };
+  const said = body.detail ?? body.error?.message ?? String(cause.status);
+  const advice = cause.status === 401 ? `${said} ${words.reload}` : said;
+  return { title: words.refused, advice };
 }

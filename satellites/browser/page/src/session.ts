@@ -1,9 +1,11 @@
 // One conversation with the server: connecting, staying connected, and what the server tells of it.
 import { LogLevel, PipecatClient, type RTVIMessage } from "@pipecat-ai/client-js";
 import { SmallWebRTCTransport } from "@pipecat-ai/small-webrtc-transport";
+import { deviceName } from "./api";
 import { Microphone } from "./microphone";
-import { INSECURE, LOST, type Problem, STARTING, UNREACHABLE, microphoneProblem, refusal } from "./problems";
+import { INSECURE, LOST, OLD, type Problem, STARTING, UNREACHABLE, microphoneProblem, refusal } from "./problems";
 import type { Turn } from "./timings";
+import { words } from "./words";
 
 export type State = "idle" | "connecting" | "listening" | "thinking" | "speaking";
 
@@ -18,6 +20,14 @@ export interface Listener {
   said(text: string): void;
   interrupted(): void;
   turn(turn: Turn): void;
+  tool(tool: Tool): void;
+}
+
+/** What the server tells of a tool: that it is at work, or what came of it. */
+export interface Tool {
+  tool: string;
+  status: "running" | "done" | "failed" | "invalid" | "refused" | "unconfirmed";
+  data: Record<string, unknown>;
 }
 
 /** Seconds of waiting before each attempt to connect again; the last one repeats. */
@@ -48,6 +58,7 @@ export class Session {
   private client: Client | null = null;
   private transport: Transport | null = null;
   private wanted = false;
+  private connected = false;
   private attempts = 0;
   private retry: number | undefined;
   private thinking: number | undefined;
@@ -69,8 +80,8 @@ export class Session {
   /** Starts to talk: asks for the microphone, and connects unless a typed message already did. */
   async talk(): Promise<void> {
     this.listener.problem(null);
-    if (!navigator.mediaDevices) {
-      this.listener.problem(INSECURE);
+    if (!navigator.mediaDevices || !("RTCPeerConnection" in window)) {
+      this.listener.problem(window.isSecureContext ? OLD : INSECURE);
       return;
     }
     if (!this.wanted) this.change("connecting");
@@ -135,6 +146,7 @@ export class Session {
       return;
     }
     if (this.client !== client) return;
+    this.connected = true;
     this.attempts = 0;
     this.listener.problem(null);
     this.change("listening");
@@ -157,7 +169,10 @@ export class Session {
         onTrackStarted: current((track, participant) => {
           if (!participant?.local && track.kind === "audio") this.listener.voice(new MediaStream([track]));
         }),
-        onDisconnected: current(() => void this.lost()),
+        // One that is refused while it connects is told of by `connect`, with the reason.
+        onDisconnected: current(() => {
+          if (this.connected) void this.lost();
+        }),
         onBotDisconnected: current(() => void this.left()),
         onUserStartedSpeaking: current(() => this.change("listening")),
         onUserStoppedSpeaking: current(() => {
@@ -177,13 +192,14 @@ export class Session {
           if (output.will_be_spoken === false) this.listener.said(output.text);
         }),
         onServerMessage: current((message) => {
+          if (message?.type === "tool") this.listener.tool(message as Tool);
           if (message?.type !== "turn") return;
           this.listener.turn(message.turn as Turn);
           if (this.state === "thinking") this.change("listening");
         }),
         onError: current((message) => {
           const { error } = (message.data ?? {}) as { error?: string };
-          this.listener.problem({ title: "Something went wrong", advice: error ?? "Please ask again." });
+          this.listener.problem({ title: words.wrong, advice: error ?? words.askAgain });
           if (this.state === "thinking") this.change("listening");
         }),
       },
@@ -241,6 +257,7 @@ export class Session {
   private async drop(): Promise<void> {
     const client = this.client;
     this.client = this.transport = null;
+    this.connected = false;
     window.clearInterval(this.health);
     await client?.disconnect().catch(() => {});
   }
@@ -283,14 +300,4 @@ function withTimeout<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
     const timer = window.setTimeout(() => reject(new Error("timed out")), milliseconds);
     promise.then(resolve, reject).finally(() => window.clearTimeout(timer));
   });
-}
-
-/** A name that this browser keeps, so that the assistant knows the device again. */
-function deviceName(): string {
-  const kept = localStorage.getItem("device");
-  if (kept) return kept;
-  const bytes = crypto.getRandomValues(new Uint8Array(8));
-  const name = `browser-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-  localStorage.setItem("device", name);
-  return name;
 }

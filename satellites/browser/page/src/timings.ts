@@ -1,4 +1,5 @@
 // The quiet line below a turn: how fast it was answered, and where the time went.
+import { words } from "./words";
 
 /** What the server tells after each turn; seconds count from the true end of the person's speech. */
 export interface Turn {
@@ -13,12 +14,12 @@ export interface Turn {
 type Stage = "vad" | "transcribed" | "decided" | "first_token" | "first_clause" | "first_audio";
 
 const STAGES: [Stage, string][] = [
-  ["vad", "silence noticed"],
-  ["transcribed", "heard"],
-  ["decided", "decided"],
-  ["first_token", "first word"],
-  ["first_clause", "first clause"],
-  ["first_audio", "first sound"],
+  ["vad", words.silenceNoticed],
+  ["transcribed", words.heardAt],
+  ["decided", words.decided],
+  ["first_token", words.firstWord],
+  ["first_clause", words.firstClause],
+  ["first_audio", words.firstSound],
 ];
 
 const seconds = (value: number): string => `${value.toFixed(2)} s`;
@@ -37,7 +38,7 @@ export function drawTimings(turn: Turn): HTMLElement | null {
   details.className = "timings";
   details.setAttribute("aria-live", "off");
   const summary = details.appendChild(document.createElement("summary"));
-  summary.textContent = sound ? `answered in ${seconds(sound.at)}` : "not answered aloud";
+  summary.textContent = sound ? `${words.answeredIn} ${seconds(sound.at)}` : words.notAloud;
 
   const start = Math.min(0, stages[0]?.at ?? 0);
   const span = Math.max(last.at - start, 0.001);
@@ -64,8 +65,7 @@ export function drawTimings(turn: Turn): HTMLElement | null {
 function speculationNote(speculation: Turn["speculation"]): string {
   if (!speculation) return "";
   const notes = [];
-  if (speculation.used) notes.push(`Thinking ahead saved ${seconds(speculation.saved)}.`);
-  if (speculation.withdrawn === 1) notes.push("One early start was withdrawn.");
-  if (speculation.withdrawn > 1) notes.push(`${speculation.withdrawn} early starts were withdrawn.`);
+  if (speculation.used) notes.push(`${words.ahead} ${seconds(speculation.saved)}.`);
+  if (speculation.withdrawn > 0) notes.push(`${words.withdrawn} ${speculation.withdrawn}.`);
   return notes.join(" ");
 }
