@@ -15,7 +15,7 @@ from pipeline.prompt import PERSONA
 from tests.benchmarks import accuracy, barge_in, latency, load, pauses, report
 from tests.benchmarks.context import measuring as context
 from tests.benchmarks.language import language_server, vllm_server
-from tests.benchmarks.orchestrator import burst, fallback, overhead, prefix, tables, targets
+from tests.benchmarks.orchestrator import burst, fallback, overhead, prefix, tables, targets, tools
 from tests.benchmarks.recordings import Corpus, Recording, corpus, paused_sentences
 from tests.benchmarks.servers import LanguageServer, Passfel, Plain, Side
 from tests.benchmarks.tool_choice import measuring as tool_choice
@@ -109,6 +109,17 @@ class Bench:
                 found.append((vllm.engine, await prefix.measure(vllm, self.extent.prefixes)))
         return tables.prefix(found), found
 
+    async def tools(self) -> tuple[str, object]:
+        """What the house's tools cost."""
+        cost = await tools.cost(self.extent.pairs)
+        offered = []
+        if self.language.endpoint is not None and self.language.endpoint.calls_tools:
+            offered.append((self.language.engine, await tools.offered(self.language, self.folder, self.extent.pairs)))
+        async with vllm_server() as vllm:
+            if vllm is not None:
+                offered.append((vllm.engine, await tools.offered(vllm, self.folder, self.extent.pairs)))
+        return f"{tables.tools_cost(cost)}\n{tables.tools_offered(offered)}", [cost, offered]
+
     async def burst(self) -> tuple[str, object]:
         """Many typed requests beside people who speak."""
         found = await burst.measure(self.language, self.spoken, self.folder)
@@ -151,6 +162,7 @@ MEASURES: dict[str, Measure] = {
     "overhead": Bench.overhead,
     "intents": Bench.intents,
     "prefix": Bench.prefix,
+    "tools": Bench.tools,
     "burst": Bench.burst,
     "fallback": Bench.fallback,
     "targets": Bench.targets,

@@ -9,6 +9,7 @@ from tests.benchmarks.orchestrator.fallback import Recovery
 from tests.benchmarks.orchestrator.overhead import Overhead
 from tests.benchmarks.orchestrator.prefix import Prefix
 from tests.benchmarks.orchestrator.targets import PEOPLE, Speed
+from tests.benchmarks.orchestrator.tools import FEW, MANY, Cost, Offered
 from tests.benchmarks.report import section
 from tests.benchmarks.sampling import Summary, bootstrap_ratio_of_medians
 from tests.benchmarks.turns import ANSWER_LIMIT
@@ -43,6 +44,28 @@ def prefix(found: Sequence[tuple[str, Prefix]]) -> str:
         rows.append([engine, str(each.tokens), *medians, f"{ratio.estimate:.2f} ({ratio.low:.2f}–{ratio.high:.2f})"])
     columns = ["engine", "tokens", "uncached", "cached", "ratio"]
     return section("Prefix: first token with a prompt that was read before", columns, rows, "Aim: at most 0.35.")
+
+
+def tools_cost(found: Cost) -> str:
+    """What tools take over what their providers do."""
+    rows = []
+    for name, seconds in found.tool.items():
+        added = statistics.median(tool - plain for tool, plain in zip(seconds, found.requests[name], strict=True))
+        medians = [_milliseconds(statistics.median(each)) for each in (found.requests[name], seconds)]
+        rows.append([name, str(len(seconds)), *medians, f"{1000 * added:+.1f} ms"])
+    columns = ["tool", "calls", "its requests alone", "the tool", "added, median of pairs"]
+    return section("Tools: over their providers", columns, rows, "Aim: under 5 ms added.")
+
+
+def tools_offered(found: Sequence[tuple[str, Offered]]) -> str:
+    """What more tools cost the first token."""
+    rows = []
+    for engine, each in found:
+        ratio = bootstrap_ratio_of_medians(each.many, each.few)
+        medians = [_milliseconds(statistics.median(seconds)) for seconds in (each.few, each.many)]
+        rows.append([engine, *medians, f"{ratio.estimate:.2f} ({ratio.low:.2f}–{ratio.high:.2f})"])
+    columns = ["engine", f"{FEW} tools", f"{MANY} tools", "ratio"]
+    return section("Tools: first token with a warmed prompt", columns, rows, "Aim: a ratio of at most 1.10.")
 
 
 def burst_of(found: Burst, engine: str) -> str:
