@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import Final, Protocol
@@ -34,6 +34,40 @@ class Reachable(Protocol):
 
     def unsaid(self) -> list[str]:
         """Take back what was announced and not said, once the conversation has ended."""
+
+
+class Standby:
+    """A device that holds no conversation, and begins one where something is to be said.
+
+    Args:
+        caller: the device.
+        wake: has it begin a conversation, soon.
+    """
+
+    def __init__(self, caller: Caller, wake: Callable[[], None]) -> None:
+        self.caller = caller
+        self._wake = wake
+        self._waiting: list[tuple[str, asyncio.Future[bool] | None]] = []
+
+    def announce(self, text: str, heard: asyncio.Future[bool] | None = None) -> None:
+        """Have the device wake and `text` said there."""
+        self._waiting.append((text, heard))
+        self._wake()
+
+    def unsaid(self) -> list[str]:
+        """Take back what was not said, once the device is gone."""
+        waiting, self._waiting = self._waiting, []
+        for _, heard in waiting:
+            if heard is not None and not heard.done():
+                heard.set_result(False)
+        return [text for text, heard in waiting if heard is None]
+
+    def hand_over(self, conversation: Reachable) -> None:
+        """Have the conversation that has begun say it."""
+        waiting, self._waiting = self._waiting, []
+        for text, heard in waiting:
+            if heard is None or not heard.done():
+                conversation.announce(text, heard)
 
 
 class Announcements:
@@ -66,6 +100,9 @@ class Announcements:
         arrived.set()
         device, audible = conversation.caller.device, conversation.caller.can(Capability.SPEAK)
         try:
+            for waiting in [one for one in self._open if isinstance(one, Standby) and one.caller.device == device]:
+                if waiting is not conversation:
+                    waiting.hand_over(conversation)
             if audible and not self._quiet.everywhere:
                 for text in await self._taken(device):
                     conversation.announce(text)
@@ -164,7 +201,9 @@ class Announcements:
         return await self._shared.send(text, device=device) or await self._shared.send_to_all(text)
 
     def _audible(self) -> list[Reachable]:
-        return [one for one in self._open if one.caller.can(Capability.SPEAK)]
+        audible = [one for one in self._open if one.caller.can(Capability.SPEAK)]
+        talking = {one.caller.device for one in audible if not isinstance(one, Standby)}
+        return [one for one in audible if not isinstance(one, Standby) or one.caller.device not in talking]
 
     def _announce(self, text: str, conversations: Collection[Reachable]) -> bool:
         for conversation in conversations:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from types import TracebackType
@@ -16,7 +16,7 @@ from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
 from pipeline import memory_need
-from pipeline.announcements import Announcements
+from pipeline.announcements import Announcements, Standby
 from pipeline.caller import Caller
 from pipeline.completions import Completions
 from pipeline.context.builder import ContextBuilder
@@ -194,6 +194,17 @@ class Assistant:
                     await conversation.run()
             finally:
                 self._open.discard(conversation)
+
+    @asynccontextmanager
+    async def standby(self, caller: Caller, wake: Callable[[], None]) -> AsyncIterator[None]:
+        """Have `wake` called where something is to be said at a device that holds no conversation.
+
+        The conversation that the device begins then says it.
+        """
+        if self._stores is not None:
+            caller = await self._stores.people.known(caller)
+        async with self._announcements.reach(Standby(caller, wake)):
+            yield
 
     @asynccontextmanager
     async def _loudness(self, conversation: Conversation) -> AsyncIterator[None]:

@@ -9,9 +9,9 @@ import contextlib
 import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Protocol
@@ -30,6 +30,7 @@ import satellites.mcp.door
 import satellites.pairing.door
 import satellites.readings
 import satellites.realtime.door
+import satellites.services
 import satellites.tools
 from pipeline.json_store import JsonStore
 from pipeline.settings import Settings, is_loopback
@@ -38,6 +39,7 @@ from satellites.gate import Gate
 from satellites.https import CertificateUnusable, Https
 from satellites.pairing.door import Pairing
 from satellites.pairing.paired import Paired
+from satellites.services import House, Satellite, Service, run_all
 
 MAX_MESSAGE = 20 << 20
 """Bytes of a websocket's message: OpenAI's Realtime API allows 15 MB of audio in one, before base64."""
@@ -66,6 +68,7 @@ class Assistant(
     satellites.tools.Assistant,
     satellites.admin.Assistant,
     satellites.mcp.door.Assistant,
+    satellites.services.Assistant,
     Protocol,
 ):
     """What this application and its doors need of the assistant. Entering it loads and warms its engines."""
@@ -108,6 +111,9 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
 )
 """Every door of this application."""
 
+SERVICES: tuple[Callable[[House], Service | None], ...] = ()
+"""Every door that runs beside it, or None where the household does not want it."""
+
 
 def _log_failure(error: BaseException) -> None:
     logger.opt(exception=error).error("The assistant could not be loaded")
@@ -144,7 +150,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await paired.load()
-        async with _living(assistant, on_failure), AsyncExitStack() as stack:
+        async with _living(assistant, services, on_failure), AsyncExitStack() as stack:
             stack.enter_context(problems.noted())
             if secure is not None:
                 config = _config(app, lifespan="off", ssl_context_factory=secure.https.context)
@@ -155,6 +161,8 @@ def create_app(
                 await asyncio.gather(*(door.close() for door in doors))
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    house = House(assistant, settings)
+    services = [service for make in SERVICES if (service := make(house)) is not None]
     doors = [door for mount in DOORS if (door := mount(app, assistant)) is not None]
     paired = Paired(JsonStore(settings.data_dir / "household" / "paired.json"))
     authority = secure.https.certificate.authority if secure else None
@@ -172,6 +180,11 @@ def create_app(
     async def turns() -> Response:
         return JSONResponse(assistant.latency.turns())
 
+    async def all_satellites() -> Response:
+        known: list[Satellite] = [each for service in services for each in service.satellites()]
+        return JSONResponse([asdict(each) for each in known])
+
+    app.add_api_route("/v1/satellites", all_satellites, methods=["GET"])
     app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"])
     app.add_api_route("/v1/turns", turns, methods=["GET"])
     app.add_middleware(Gate, access=Access(settings.token, paired), pairing=pairing)
@@ -179,13 +192,15 @@ def create_app(
 
 
 @asynccontextmanager
-async def _living(assistant: Assistant, on_failure: Callable[[BaseException], None]) -> AsyncIterator[None]:
-    """Load the assistant beside whatever else happens, and close it in the task that loaded it."""
+async def _living(
+    assistant: Assistant, services: Sequence[Service], on_failure: Callable[[BaseException], None]
+) -> AsyncIterator[None]:
+    """Load the assistant beside whatever else happens, run the doors, and close all in the task that loaded it."""
 
     async def live() -> None:
         async with assistant:
             logger.info("The assistant is warm and ready")
-            await asyncio.Event().wait()
+            await run_all(services)
 
     def report(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):

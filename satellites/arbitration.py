@@ -1,0 +1,56 @@
+"""Which device answers when several have heard the same wake word: the one that heard it loudest.
+
+`Arbitration` decides and has no clock of its own; `Arbiter` waits for it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+WINDOW: Final = 0.12
+"""Seconds for which others are waited for; the decision itself must fall within 0.15."""
+ECHO: Final = 1.0
+"""Seconds after a decision in which another device's wake word counts as the same one, heard late."""
+
+
+@dataclass(slots=True)
+class _Round:
+    began: float
+    heard: dict[str, float] = field(default_factory=dict)
+
+
+class Arbitration:
+    """Rounds, each of which one device wins. Loudness is in dB; only its order matters."""
+
+    def __init__(self) -> None:
+        self._round = _Round(-ECHO - WINDOW)
+
+    def heard(self, device: str, loudness: float, now: float) -> float:
+        """Note that a device has heard its wake word; returns when to ask who has won."""
+        if now - self._round.began >= WINDOW + ECHO or device in self._round.heard:
+            # Who says it again was not answered, and means it.
+            self._round = _Round(now)
+        if now - self._round.began < WINDOW or not self._round.heard:
+            self._round.heard[device] = loudness
+        return max(now, self._round.began + WINDOW)
+
+    def won(self, device: str) -> bool:
+        """Tell whether a device is the one to answer."""
+        heard = self._round.heard
+        return device in heard and max(heard, key=lambda each: heard[each]) == device
+
+
+class Arbiter:
+    """One for all devices of the house."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._arbitration = Arbitration()
+
+    async def wins(self, device: str, loudness: float) -> bool:
+        """Tell whether a device that has heard its wake word is the one to answer, within 0.15 s."""
+        now = self._clock()
+        await asyncio.sleep(self._arbitration.heard(device, loudness, now) - now)
+        return self._arbitration.won(device)

@@ -1,0 +1,74 @@
+"""How long a device that was woken goes on listening, so that a further question needs no new wake word.
+
+It has no clock of its own: frames and moments in, a moment out.
+"""
+
+from typing import Final
+
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    Frame,
+    FunctionCallCancelFrame,
+    FunctionCallResultFrame,
+    FunctionCallsStartedFrame,
+    InterruptionFrame,
+    LLMContextUserTurnFrame,
+    LLMFullResponseEndFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+
+FIRST_WORDS: Final = 8.0
+"""Seconds in which somebody who woke a device begins to speak."""
+ANSWER: Final = 60.0
+"""Seconds in which an answer begins, however slow the model or a tool; after them nobody waits any more."""
+
+
+class Attention:
+    """Follows one conversation.
+
+    Args:
+        follow_up: seconds after an answer in which a further question may begin.
+        now: when the device was woken, in seconds.
+    """
+
+    def __init__(self, follow_up: float, now: float) -> None:
+        self._follow_up = follow_up
+        self._ends: float | None = now + FIRST_WORDS
+        self._listening = False
+        self._speaking = False
+        self._asked = False
+        self._at_work: set[str] = set()
+
+    @property
+    def ends(self) -> float | None:
+        """When nobody is listened to any more, as long as nothing happens; None while somebody speaks."""
+        return self._ends
+
+    def see(self, frame: Frame, now: float) -> None:
+        """Follow what happens in the conversation."""
+        match frame:
+            case UserStartedSpeakingFrame():
+                self._listening = True
+            case UserStoppedSpeakingFrame():
+                self._listening = False
+            case LLMContextUserTurnFrame():
+                self._asked = True
+            case BotStartedSpeakingFrame():
+                self._speaking, self._asked = True, False
+            case BotStoppedSpeakingFrame() | InterruptionFrame():
+                self._speaking = False
+            case LLMFullResponseEndFrame():
+                self._asked = False
+            case FunctionCallsStartedFrame():
+                self._at_work |= {call.tool_call_id for call in frame.function_calls}
+            case FunctionCallResultFrame() | FunctionCallCancelFrame():
+                self._at_work.discard(frame.tool_call_id)
+                self._asked = not self._at_work
+            case _:
+                return
+        if self._listening or self._speaking:
+            self._ends = None
+        else:
+            self._ends = now + (ANSWER if self._asked or self._at_work else self._follow_up)

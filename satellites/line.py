@@ -1,0 +1,227 @@
+"""A Pipecat transport for doors that carry plain sound: 16-bit mono PCM both ways, at the device's own rates.
+
+A door hands in what its device hears and is handed what it is to play, a little ahead of being heard, and everything
+that happens in the conversation.
+"""
+
+import asyncio
+import time
+from typing import Final, Protocol
+
+from pipecat.frames.frames import (
+    CancelFrame,
+    CancelWorkerFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    LLMContextUserTurnFrame,
+    OutputAudioRawFrame,
+    StartFrame,
+    TranscriptionFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.transports.base_input import BaseInputTransport
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import BaseTransport, TransportParams
+
+from satellites.attention import Attention
+from satellites.realtime.pacing import LEAD, Pacer
+from voice.resampling import StreamResampler
+
+INPUT_RATE: Final = 16_000
+"""Hz; what recognition works at."""
+OUTPUT_RATE: Final = 24_000
+"""Hz; what speech is made at."""
+PIECE: Final = INPUT_RATE * 2 * 32 // 1000
+"""Bytes that are passed on together: one window of the voice activity detector."""
+EARLIEST: Final = 10.0
+"""Seconds of sound that are kept until the conversation has begun; of more, the oldest are dropped."""
+HEARD: Final = (
+    *(UserStartedSpeakingFrame, UserStoppedSpeakingFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame),
+    *(InterimTranscriptionFrame, TranscriptionFrame, LLMContextUserTurnFrame, ErrorFrame),
+)
+"""What is followed where it comes by on its way back, as soon as it happens."""
+
+
+class Line(Protocol):
+    """A device's end of a conversation, which its door keeps."""
+
+    async def play(self, audio: bytes) -> None:
+        """Take speech at the device's rate, never odd bytes. What cannot be sent any more is dropped."""
+
+    async def follow(self, frame: Frame) -> None:
+        """See what happens: the turns of the person, words heard and said, speech that begins, ends, is broken off.
+
+        Frames about speech arrive once it has been played so far, in the order in which it is heard.
+        """
+
+
+class LineTransport(BaseTransport):
+    """One conversation's end.
+
+    Args:
+        line: the device.
+        input_rate: of what it hears, in Hz.
+        output_rate: of what it plays, in Hz.
+        follow_up: seconds after an answer in which it goes on listening; None ends nothing by itself.
+        lead: seconds by which speech is sent ahead of being heard.
+    """
+
+    def __init__(
+        self, line: Line, *, input_rate: int, output_rate: int, follow_up: float | None = None, lead: float = LEAD
+    ) -> None:
+        super().__init__()
+        params = TransportParams(
+            audio_in_enabled=True,
+            audio_in_sample_rate=INPUT_RATE,
+            audio_out_enabled=True,
+            audio_out_sample_rate=OUTPUT_RATE,
+            audio_out_10ms_chunks=2,
+            audio_out_end_silence_secs=0,
+        )
+        attention = Attention(follow_up, time.monotonic()) if follow_up is not None else None
+        self._input = _Input(params, line, input_rate, attention)
+        self._output = _Output(params, line, output_rate, lead, self._input)
+
+    def input(self) -> "_Input":
+        """Return the processor that the conversation begins with."""
+        return self._input
+
+    def output(self) -> "_Output":
+        """Return the processor that speech leaves by."""
+        return self._output
+
+    async def hear(self, audio: bytes) -> None:
+        """Let the conversation hear what the device heard, at once or as soon as it has begun."""
+        await self._input.hear(audio)
+
+    async def end(self, reason: str) -> None:
+        """End the conversation: the device is gone, or nobody wants anything more of it."""
+        await self._input.end(reason)
+
+
+class _Input(BaseInputTransport):
+    def __init__(self, params: TransportParams, line: Line, rate: int, attention: Attention | None) -> None:
+        super().__init__(params)
+        self._line = line
+        self._resampler = StreamResampler(rate, INPUT_RATE)
+        self._half = b""
+        self._heard = bytearray()
+        self._begun = False
+        self._over: str | None = None
+        self._attention = attention
+        self._changed = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin to hear, first what came before."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+        self._begun = True
+        await self._pass_on()
+        if self._attention is not None:
+            self._watching = self.create_task(self._watch(self._attention))
+        if self._over is not None:
+            await self.end(self._over)
+
+    async def stop(self, frame: EndFrame) -> None:
+        """Hear nothing more; what is being said goes on to its end."""
+        await self._stop_watching()
+        await super().stop(frame)
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        """Hear nothing more."""
+        await self._stop_watching()
+        await super().cancel(frame)
+
+    async def cleanup(self) -> None:
+        """Hear nothing more, if neither an end nor a cancellation came by."""
+        await self._stop_watching()
+        await super().cleanup()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Follow the person's turns as they come back upstream, where they do not queue behind speech."""
+        await super().process_frame(frame, direction)
+        if direction is FrameDirection.UPSTREAM and isinstance(frame, HEARD):
+            await self.follow(frame)
+
+    async def follow(self, frame: Frame) -> None:
+        """Let the line see what happens, and how long to listen."""
+        if self._attention is not None:
+            self._attention.see(frame, time.monotonic())
+            self._changed.set()
+        await self._line.follow(frame)
+
+    async def hear(self, audio: bytes) -> None:
+        audio, self._half = self._half + audio, b""
+        if len(audio) % 2:
+            audio, self._half = audio[:-1], audio[-1:]
+        self._heard += self._resampler.resample(audio)
+        if self._begun:
+            await self._pass_on()
+        else:
+            del self._heard[: max(0, len(self._heard) - int(EARLIEST * INPUT_RATE) * 2)]
+
+    async def end(self, reason: str) -> None:
+        self._over = reason
+        if self._begun:
+            await self.push_frame(CancelWorkerFrame(reason=reason), FrameDirection.UPSTREAM)
+
+    async def _pass_on(self) -> None:
+        while len(self._heard) >= PIECE:
+            piece = bytes(self._heard[:PIECE])
+            del self._heard[:PIECE]
+            await self.push_audio_frame(InputAudioRawFrame(piece, INPUT_RATE, 1))
+
+    async def _watch(self, attention: Attention) -> None:
+        while True:
+            self._changed.clear()
+            left = None if attention.ends is None else attention.ends - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            try:
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+        await self.end("nobody said anything more")
+
+    async def _stop_watching(self) -> None:
+        watching, self._watching = self._watching, None
+        if watching is not None and watching is not asyncio.current_task():
+            await self.cancel_task(watching)
+
+
+class _Output(BaseOutputTransport):
+    def __init__(self, params: TransportParams, line: Line, rate: int, lead: float, heard: _Input) -> None:
+        super().__init__(params)
+        self._line = line
+        self._resampler = StreamResampler(OUTPUT_RATE, rate)
+        self._pacer = Pacer(lead)
+        self._input = heard
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin to take frames."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        """Send speech at once, then wait until it is little ahead of the listener."""
+        await self._line.play(self._resampler.resample(frame.audio))
+        await asyncio.sleep(self._pacer.sent(len(frame.audio) / (OUTPUT_RATE * 2), time.monotonic()))
+        return True
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        """Pass a frame on, and let the line see what has been heard."""
+        await super().push_frame(frame, direction)
+        if direction is FrameDirection.DOWNSTREAM and not isinstance(frame, (OutputAudioRawFrame, *HEARD)):
+            if isinstance(frame, InterruptionFrame):
+                self._pacer.dropped()
+            await self._input.follow(frame)
