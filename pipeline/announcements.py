@@ -96,6 +96,7 @@ class Announcements:
     async def reach(self, conversation: Reachable) -> AsyncIterator[None]:
         """Say what comes in `conversation` too, while the context lasts, and first what nobody could hear so far."""
         self._open.append(conversation)
+        self._quiet.keep(conversation.caller.device, conversation.caller.quiet)
         arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
         device, audible = conversation.caller.device, conversation.caller.can(Capability.SPEAK)
@@ -103,7 +104,7 @@ class Announcements:
             for waiting in [one for one in self._open if isinstance(one, Standby) and one.caller.device == device]:
                 if waiting is not conversation:
                     waiting.hand_over(conversation)
-            if audible and not self._quiet.everywhere:
+            if audible and not self._quiet.at(device):
                 for text in await self._taken(device):
                     conversation.announce(text)
             yield

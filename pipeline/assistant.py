@@ -4,13 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 from uuid import uuid4
 
 from loguru import logger
-from openai import OpenAIError
 from openai.types.chat import ChatCompletionMessageParam
 from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
@@ -25,14 +25,13 @@ from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.engine_state import Maintenance
 from pipeline.intents import LocalIntents
 from pipeline.latency import LatencyLog
-from pipeline.loading import completions_with, load_voice, start_language_model
+from pipeline.loading import completions_with, load_voice, start_language_model, warm_up
 from pipeline.memory_watch import MemoryWatch
-from pipeline.prefixes import share_prefix
-from pipeline.prompt import EXAMPLES, Prompt
 from pipeline.providers import Providers
 from pipeline.quiet import Quiet, QuietHours
 from pipeline.settings import Settings
 from pipeline.shedding import Shed
+from pipeline.speech import Speech
 from pipeline.store.conversations import forget
 from pipeline.store.database import StoreDown
 from pipeline.store.readings import Reading
@@ -45,7 +44,6 @@ from tools.outcomes import Outcome
 from tools.policy import Policy
 from tools.tool import Tool
 
-WARM_UP_LIMIT = 60.0
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
 
 
@@ -124,6 +122,7 @@ class Assistant:
                 speech.smart_turn,
                 speech.detector,
                 speech.piper,
+                speech.voices,
                 endpoint,
                 client,
                 completions_with(model, self.settings, self._stack, draining=self._maintenance.on),
@@ -132,7 +131,7 @@ class Assistant:
                 deque(maxlen=_OWN_REPLIES) if endpoint.needs_examples else None,
                 self._context(toolbox, small=endpoint.needs_examples),
             )
-            await self._warm_up(engines)
+            await warm_up(engines, self.settings)
         except BaseExceptionGroup as group:
             await self._stack.aclose()
             raise group.exceptions[0] from None
@@ -175,6 +174,7 @@ class Assistant:
             caller = await stores.people.known(caller)
             if caller.resumes:
                 earlier = await stores.conversations.earlier(caller)
+        engines = replace(engines, piper=await engines.voices.named(caller.voice))
         with self._slot() as slot:
             conversation = Conversation(
                 transport,
@@ -248,11 +248,21 @@ class Assistant:
             async for piece in pieces:
                 yield piece
 
+    @property
+    def stores(self) -> Stores | None:
+        """What is kept, for doors that show it; None where nothing is, or not yet."""
+        return self._stores
+
     async def note_readings(self, readings: Sequence[Reading]) -> None:
         """Keep what sensors have measured; when this returns, it survives a crash. Raises `StoreDown`."""
         if self._stores is None:
             raise StoreDown("nothing is kept: there is no database")
         await self._stores.readings.note(readings)
+
+    def speech(self) -> Speech:
+        """Return the ears and the voice, for programs that hold a conversation of their own. Raises as `check`."""
+        engines = self.check()
+        return Speech(engines.whisper, engines.piper, self.settings)
 
     async def announce(self, text: str, *, device: str | None, urgent: bool) -> bool:
         """Say something without having been asked; False where it waits until somebody can hear it.
@@ -371,23 +381,6 @@ class Assistant:
         """Run `work` until the assistant is left."""
         self._stack.push_async_callback(_stop, asyncio.create_task(work, name=name))
 
-    async def _warm_up(self, engines: Engines) -> None:
-        async with asyncio.timeout(WARM_UP_LIMIT):
-            await engines.whisper.warm_up()
-            await engines.piper.warm_up()
-        prompt = Prompt(self.settings.household, small=engines.endpoint.needs_examples)
-        messages = [{"role": "system", "content": prompt.instruction()}, *prompt.opening()]
-        try:
-            async with asyncio.timeout(WARM_UP_LIMIT):
-                if engines.endpoint.slots:
-                    await share_prefix(
-                        engines.endpoint, [prompt.instruction(), *EXAMPLES], lambda: _read(engines, messages, slot=0)
-                    )
-                await _read(engines, messages, slot=0 if engines.endpoint.slots else None)
-        except (OpenAIError, TimeoutError) as error:
-            # It may come up later, and until then the assistant says so aloud.
-            logger.warning(f"the language model at {engines.endpoint.url} does not answer yet: {error}")
-
 
 def _policy(settings: Settings) -> Policy:
     chosen = settings.policy
@@ -400,12 +393,3 @@ async def _stop(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
     if not task.cancelled() and (error := task.exception()):
         logger.error(f"{task.get_name()} had stopped: {error!r}")
-
-
-async def _read(engines: Engines, messages: Sequence[object], *, slot: int | None) -> None:
-    await engines.client.chat.completions.create(
-        model=engines.endpoint.model,
-        messages=cast("list[ChatCompletionMessageParam]", messages),
-        max_tokens=1,
-        extra_body=None if slot is None else {"id_slot": slot},
-    )

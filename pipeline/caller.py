@@ -49,6 +49,14 @@ class Caller:
     """Who speaks, where the door knows it."""
     room: str | None = None
     """The room the device stands in."""
+    title: str | None = None
+    """What people call the device."""
+    speed: float | None = None
+    """How fast the assistant speaks there; 1 is the voice's own pace, and None the household's setting."""
+    voice: str | None = None
+    """The Piper voice that speaks there; None is the household's."""
+    quiet: str | None = None
+    """Hours in which nothing is announced there that can wait, such as 22:00-07:00."""
     resumes: bool = False
     """Whether a new conversation from this device goes on where the last one ended; a program begins anew."""
     capabilities: frozenset[Capability] = frozenset({Capability.HEAR, Capability.SPEAK, Capability.FULL_DUPLEX})

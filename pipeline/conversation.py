@@ -51,6 +51,7 @@ from voice.piper import PiperEngine
 from voice.speaking import Speaking
 from voice.strategies import heard_turn_strategies
 from voice.vad import SpeechDetector
+from voice.voices import Voices
 from voice.whisper import WhisperEngine
 
 INPUT_RATE = 16_000
@@ -65,6 +66,7 @@ class Engines:
     smart_turn: SmartTurn
     detector: SpeechDetector
     piper: PiperEngine
+    voices: Voices
     endpoint: Endpoint
     client: AsyncOpenAI
     completions: Completions
@@ -218,7 +220,9 @@ class Conversation:
         if call_tool is not None:
             self._llm.register_function(None, call_tool, cancel_on_interruption=False)
         speaking = Speaking(
-            engine=engines.piper, speed=settings.speaking.speed, on_clause=lambda: clock.mark("first_clause")
+            engine=engines.piper,
+            speed=caller.speed or settings.speaking.speed,
+            on_clause=lambda: clock.mark("first_clause"),
         )
         gate = SpeechGate(clock=clock, on_words=hearing.note_assistant_said)
         aggregators = LLMContextAggregatorPair(

@@ -1,27 +1,35 @@
-"""Loads what the assistant hears, thinks and speaks with."""
+"""Loads what the assistant hears, thinks and speaks with, and warms it."""
 
+import asyncio
 import os
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from loguru import logger
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, OpenAIError
+from openai.types.chat import ChatCompletionMessageParam
 
 from pipeline.completions import Completions, Engine, Fallback
+from pipeline.conversation import Engines
 from pipeline.embedded import EmbeddedLanguageEngine
 from pipeline.endpoint import Endpoint
 from pipeline.engine_state import EngineRecord
 from pipeline.language import language_client
+from pipeline.prefixes import share_prefix
 from pipeline.probe import probe
+from pipeline.prompt import EXAMPLES, Prompt
 from pipeline.reasoning import Family
 from pipeline.settings import Settings
 from voice import models
 from voice.endpointing import SmartTurn
 from voice.piper import PiperEngine
 from voice.vad import SpeechDetector
+from voice.voices import Voices
 from voice.whisper import WhisperEngine
 
+WARM_UP_LIMIT: Final = 60.0
 PROBE_LIMIT: Final = 10.0
 """Seconds for each answer of a server that is asked what it can do."""
 
@@ -34,6 +42,7 @@ class Voice:
     smart_turn: SmartTurn
     detector: SpeechDetector
     piper: PiperEngine
+    voices: Voices
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,16 @@ def load_voice(settings: Settings, stack: AsyncExitStack) -> Voice:
         device=hearing.device,
     )
     stack.callback(whisper.close)
-    piper = PiperEngine(
-        models.piper_voice(settings.speaking.voice, data),
-        cache_dir=data / "cache" / "piper",
-        threads=settings.speaking.threads or cores(),
-    )
+
+    def load(name: str) -> PiperEngine:
+        threads = settings.speaking.threads or cores()
+        return PiperEngine(models.piper_voice(name, data), cache_dir=data / "cache" / "piper", threads=threads)
+
+    piper = load(settings.speaking.voice)
     stack.callback(piper.close)
-    return Voice(whisper, SmartTurn(models.smart_turn()), SpeechDetector(models.silero_vad()), piper)
+    voices = Voices(piper, settings.speaking.voices, load)
+    stack.callback(voices.close)
+    return Voice(whisper, SmartTurn(models.smart_turn()), SpeechDetector(models.silero_vad()), piper, voices)
 
 
 async def start_language_model(settings: Settings, stack: AsyncExitStack) -> LanguageModelInUse:
@@ -135,3 +147,31 @@ def completions_with(
         completions.drain()
     stack.callback(completions.close)
     return completions
+
+
+async def warm_up(engines: Engines, settings: Settings) -> None:
+    """Have everything done once that is slow the first time: hear, speak, and read the prompt."""
+    async with asyncio.timeout(WARM_UP_LIMIT):
+        await engines.whisper.warm_up()
+        await engines.piper.warm_up()
+    prompt = Prompt(settings.household, small=engines.endpoint.needs_examples)
+    messages = [{"role": "system", "content": prompt.instruction()}, *prompt.opening()]
+    try:
+        async with asyncio.timeout(WARM_UP_LIMIT):
+            if engines.endpoint.slots:
+                await share_prefix(
+                    engines.endpoint, [prompt.instruction(), *EXAMPLES], lambda: _read(engines, messages, slot=0)
+                )
+            await _read(engines, messages, slot=0 if engines.endpoint.slots else None)
+    except (OpenAIError, TimeoutError) as error:
+        # It may come up later, and until then the assistant says so aloud.
+        logger.warning(f"the language model at {engines.endpoint.url} does not answer yet: {error}")
+
+
+async def _read(engines: Engines, messages: Sequence[object], *, slot: int | None) -> None:
+    await engines.client.chat.completions.create(
+        model=engines.endpoint.model,
+        messages=cast("list[ChatCompletionMessageParam]", messages),
+        max_tokens=1,
+        extra_body=None if slot is None else {"id_slot": slot},
+    )

@@ -157,6 +157,7 @@ def _key(settings: Settings) -> list[object]:
     hearing, language = settings.hearing, settings.language
     return [
         *(hearing.model, hearing.compute_type, settings.speaking.voice),
+        *settings.speaking.voices,
         *(language.url, language.model, language.context),
         *(settings.stores.embedded, settings.stores.postgres is None, settings.stores.redis is None),
     ]
@@ -165,11 +166,15 @@ def _key(settings: Settings) -> list[object]:
 def _speech(settings: Settings, catalogue: Catalogue) -> int:
     assistant = figures().assistant
     process = assistant.process.value + assistant.conversation.value
+    voices = sum(_voice(name, settings) for name in {settings.speaking.voice, *settings.speaking.voices})
+    return round(process * GIB) + _whisper(settings, catalogue) + voices + _encoder(settings)
+
+
+def _voice(name: str, settings: Settings) -> int:
     try:
-        voice = models.piper_voice(settings.speaking.voice, settings.data_dir, fetch=False).stat().st_size
+        return models.piper_voice(name, settings.data_dir, fetch=False).stat().st_size
     except ModelNotFetched:
-        voice = 0
-    return round(process * GIB) + _whisper(settings, catalogue) + voice + _encoder(settings)
+        return 0
 
 
 def _whisper(settings: Settings, catalogue: Catalogue) -> int:

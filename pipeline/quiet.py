@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 from datetime import time as time_of_day
 
+from loguru import logger
+
 _HOURS = re.compile(r"(\d{1,2}):(\d{2}) ?(?:-|–|to) ?(\d{1,2}):(\d{2})")
 
 
@@ -43,16 +45,29 @@ class Quiet:
         self._zone = zone
         self._now = now
         self._until: dict[str, float] = {}
+        self._own: dict[str, QuietHours] = {}
 
     @property
     def everywhere(self) -> bool:
         """Whether these are quiet hours."""
-        now = datetime.fromtimestamp(self._now(), self._zone())
-        return self._hours is not None and self._hours.hold(now.time())
+        return self._hours is not None and self._now_in(self._hours)
+
+    def _now_in(self, hours: QuietHours) -> bool:
+        return hours.hold(datetime.fromtimestamp(self._now(), self._zone()).time())
 
     def at(self, device: str) -> bool:
         """Whether nothing is to be said at a device."""
-        return self.everywhere or self._now() < self._until.get(device, 0.0)
+        own = self._own.get(device)
+        return self.everywhere or self._now() < self._until.get(device, 0.0) or (own is not None and self._now_in(own))
+
+    def keep(self, device: str, hours: str | None) -> None:
+        """Have a device keep hours of its own, beside everybody's; None ends that."""
+        self._own.pop(device, None)
+        if hours is not None:
+            try:
+                self._own[device] = QuietHours(hours)
+            except ValueError as error:
+                logger.warning(f"the quiet hours of {device} are left out: {hours!r} {error}")
 
     def hush(self, device: str, seconds: float) -> None:
         """Say nothing there for so long; 0 ends it."""

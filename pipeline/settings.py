@@ -35,6 +35,7 @@ from pipeline import credentials
 from pipeline.addresses import checked_url
 from pipeline.credentials import CredentialsUnreadable
 from pipeline.quiet import QuietHours
+from pipeline.satellite_settings import Wyoming
 from pipeline.store.settings import Embeddings, Stores
 from pipeline.tool_settings import Calendar, Finance, Google, Home, Joplin, Mcp, News, Policy, Questions, Weather
 from pipeline.vllm_arguments import Engine
@@ -119,6 +120,8 @@ class Speaking(BaseModel):
 
     voice: str = "en_US-joe-medium"
     """A Piper voice's name, or a path to its `.onnx` file."""
+    voices: list[str] = []
+    """Further Piper voices that a device may choose; each takes memory once it is used."""
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
     """1 is the voice's own pace, 2 twice as fast."""
     threads: Threads = 0
@@ -287,6 +290,7 @@ class Settings(BaseSettings):
     questions: Questions = Questions()
     mcp: dict[str, Mcp] = {}
     policy: Policy = Policy()
+    wyoming: Wyoming = Wyoming()
 
     @classmethod
     def settings_customise_sources(

@@ -32,6 +32,10 @@ SUBPROTOCOL = "openai-insecure-api-key."
 COOKIE = "passfel_session"
 REMOVED = "passfel.removed"
 """In the scope of what a paired device sends: the event that it is removed."""
+OWNER = "passfel.owner"
+"""In the scope of what may look after the house."""
+OWNERS = ("/admin", "/v1/overview", "/v1/paired", "/v1/backup", "/v1/engine", "/v1/satellites")
+"""What only an owner sees, each with all that lies below it."""
 
 MAX_FAILURES = 10
 """Wrong tokens that one address may send …"""
@@ -64,6 +68,10 @@ _UNKNOWN = Verdict(
 _WRONG_TOKEN = Verdict(HTTPStatus.UNAUTHORIZED, "This is not the assistant's token.")
 _TOO_MANY_FAILURES = Verdict(
     HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong codes or tokens came from here. Wait a minute."
+)
+_NO_OWNER = Verdict(
+    HTTPStatus.FORBIDDEN,
+    "Only an owner's device may see this: pair it with passfel pair --owner, or open it where the assistant runs.",
 )
 _STRANGE_HOST = Verdict(HTTPStatus.FORBIDDEN, "Use http://localhost here: this name could be another site's.")
 _OTHER_SITE = Verdict(HTTPStatus.FORBIDDEN, "Another site's page may not talk to this assistant.")
@@ -123,6 +131,20 @@ class Access:
             if not is_loopback(_host_and_port(headers.get("host", ""), "http")[0]):
                 return _STRANGE_HOST
         return ALLOWED if _is_same_site(scope, headers) else _OTHER_SITE
+
+    def owns(self, scope: Scope) -> bool:
+        """Whether what is allowed in comes from somebody who looks after the house.
+
+        That is this machine, whoever shows the household's token, and devices that were let in as an owner's.
+        """
+        device = self.device(scope)
+        return device is None or device[0].owner or is_from_this_machine(scope, Headers(scope=scope))
+
+    def judge_path(self, scope: Scope) -> Verdict:
+        """Decide whether what is allowed in may see the path that it asks for."""
+        path = scope["path"]
+        owners = any(path == each or path.startswith(f"{each}/") for each in OWNERS)
+        return _NO_OWNER if owners and not scope.get(OWNER) else ALLOWED
 
     def check(self, token: str, scope: Scope) -> Verdict:
         """Decide about a token that was shown, in constant time, and count it where it is wrong."""

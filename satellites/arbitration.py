@@ -29,10 +29,11 @@ class Arbitration:
 
     def heard(self, device: str, loudness: float, now: float) -> float:
         """Note that a device has heard its wake word; returns when to ask who has won."""
-        if now - self._round.began >= WINDOW + ECHO or device in self._round.heard:
-            # Who says it again was not answered, and means it.
-            self._round = _Round(now)
-        if now - self._round.began < WINDOW or not self._round.heard:
+        since = now - self._round.began
+        # Who says it once more was not answered, and means it.
+        if since >= WINDOW + ECHO or (since >= WINDOW and device in self._round.heard):
+            self._round, since = _Round(now), 0.0
+        if since < WINDOW:
             self._round.heard[device] = loudness
         return max(now, self._round.began + WINDOW)
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from satellites.access import COOKIE, REMOVED, Access, Verdict
+from satellites.access import COOKIE, OWNER, REMOVED, Access, Verdict
 from satellites.pairing.door import OPEN, Pairing
 from satellites.pairing.page import device_name, pairing_page
 
@@ -77,7 +77,9 @@ class Gate:
         else:
             verdict = self._access.judge(scope)
             if verdict:
+                scope[OWNER] = self._access.owns(scope)
                 await self._removal(scope)
+                verdict = self._access.judge_path(scope)
             answer = self._app if verdict else _refusal(request, verdict)
         await answer(scope, receive, send)
 

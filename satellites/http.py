@@ -26,6 +26,7 @@ import satellites.announce
 import satellites.browser.door
 import satellites.chat.door
 import satellites.engine_routes
+import satellites.household
 import satellites.mcp.door
 import satellites.pairing.door
 import satellites.readings
@@ -69,6 +70,7 @@ class Assistant(
     satellites.admin.Assistant,
     satellites.mcp.door.Assistant,
     satellites.services.Assistant,
+    satellites.household.Assistant,
     Protocol,
 ):
     """What this application and its doors need of the assistant. Entering it loads and warms its engines."""
@@ -170,6 +172,7 @@ def create_app(
     satellites.pairing.door.mount(app, pairing)
     problems = satellites.admin.Problems()
     satellites.admin.mount(app, assistant, settings, problems)
+    satellites.household.mount(app, assistant, settings)
 
     async def healthz() -> Response:
         status = "ok" if assistant.ready else "starting"

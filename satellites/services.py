@@ -12,6 +12,7 @@ from pipecat.transports.base_transport import BaseTransport
 
 from pipeline.caller import Caller
 from pipeline.settings import Settings
+from pipeline.speech import Speech
 from satellites.arbitration import Arbiter
 
 FIRST_PAUSE: Final = 1.0
@@ -28,6 +29,9 @@ class Assistant(Protocol):
         self, transport: BaseTransport, caller: Caller, *, call_tool: FunctionCallHandler | None = None
     ) -> None:
         """Hold one conversation over `transport`; return when it has ended. Raises `AssistantNotReady`."""
+
+    def speech(self) -> Speech:
+        """Return the ears and the voice alone. Raises `AssistantNotReady`."""
 
     def standby(self, caller: Caller, wake: Callable[[], None]) -> AbstractAsyncContextManager[None]:
         """Have `wake` called where something is to be said at a device that holds no conversation.

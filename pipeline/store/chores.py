@@ -25,9 +25,10 @@ from pipeline.store import archive, privacy
 from pipeline.store.archive import ArchiveFailed
 from pipeline.store.command import StoreCommandFailed
 from pipeline.store.database import Database, StoreDown, Unusable
+from pipeline.store.devices import Unsayable, checked
 from pipeline.store.embedded_server import ServerFailed
 from pipeline.store.library import Library, digest_of
-from pipeline.store.people import People, Unknown
+from pipeline.store.people import CHANGEABLE, People, Unknown
 from pipeline.store.readings import Readings
 from pipeline.store.stores import database_address, open_vectors
 
@@ -160,12 +161,18 @@ async def _embed(vectors: Vectors) -> None:
 async def _devices(settings: Settings, options: argparse.Namespace) -> int:
     async with _opened(settings) as database:
         people = People(database)
-        if options.device and (options.person is not None or options.room is not None):
-            await people.assign(options.device, person=options.person, room=options.room)
+        said = {name: value for name in CHANGEABLE if (value := getattr(options, name)) is not None}
+        if options.device and said:
+            try:
+                await people.change(options.device, checked(said, settings))
+            except Unsayable as error:
+                raise StoreCommandFailed(str(error)) from error
         for each in await people.devices():
             if options.device in (None, each.name):
-                told = [each.door, each.room or "no room", each.person or "everybody"]
-                print(f"{each.name}: {', '.join(told)}, last seen {each.last_seen:%Y-%m-%d %H:%M}")
+                own = [f"{name} {value}" for name in ("speed", "voice", "quiet") if (value := getattr(each, name))]
+                told = [each.door, each.room or "no room", each.person or "everybody", *own]
+                called = f" ({each.title})" if each.title else ""
+                print(f"{each.name}{called}: {', '.join(told)}, last seen {each.last_seen:%Y-%m-%d %H:%M}")
     return 0
 
 

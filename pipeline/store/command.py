@@ -29,6 +29,10 @@ def add_commands(commands: Any) -> None:
     devices.add_argument("device", nargs="?", metavar="DEVICE", help="a device of the list")
     devices.add_argument("--person", metavar="NAME", help='who speaks there; "" is everybody')
     devices.add_argument("--room", metavar="ROOM", help="where it stands")
+    devices.add_argument("--title", metavar="NAME", help="what you call it")
+    devices.add_argument("--speed", metavar="SPEED", help="how fast the assistant speaks there, 0.5 to 2")
+    devices.add_argument("--voice", metavar="VOICE", help="the Piper voice that speaks there, of speaking.voices")
+    devices.add_argument("--quiet", metavar="HOURS", help="when nothing is announced there, such as 22:00-07:00")
 
     export = _add(commands, "export", "write everything that is kept of a person into a file")
     export.add_argument("person", metavar="NAME")

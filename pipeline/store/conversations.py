@@ -6,6 +6,7 @@ what cannot be had in time.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple, cast
 from uuid import UUID, uuid4
@@ -22,6 +23,8 @@ TAKE_UP_SECONDS: Final = 0.3
 """What a conversation waits for what was said before; it begins without."""
 LAST_MESSAGES: Final = 20
 """As many are taken up at most."""
+CONVERSATIONS_TOLD: Final = 20
+"""As many are told at once."""
 
 _SWEEP_SECONDS = 6 * 3600.0
 # A row whose confirmation was lost is written again, and found to be there.
@@ -48,6 +51,16 @@ class Message(NamedTuple):
     role: Role
     content: str
     said: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A conversation, to be read again."""
+
+    id: str
+    began: datetime
+    messages: list[tuple[Role, str, datetime]]
+    """Who said what, and when, the first first."""
 
 
 class Conversations:
@@ -121,6 +134,25 @@ class Conversations:
             if message.said > since and ours(message)
         ]
         return _as_messages(sorted(set(written) | set(waiting))[-LAST_MESSAGES:])
+
+    async def told(self, device: str, *, before: datetime | None = None) -> list[Told]:
+        """Return the latest conversations at a device, the newest first. Raises `StoreDown`.
+
+        Args:
+            before: only those that had ended by then.
+        """
+        async with self._database.connection(WRITE_SECONDS) as connection:
+            rows = await connection.fetch(
+                "SELECT conversation, role, content, said FROM messages WHERE device = $1 AND conversation IN "
+                "(SELECT conversation FROM messages WHERE device = $1 GROUP BY conversation "
+                "HAVING max(said) < $2 ORDER BY max(said) DESC LIMIT $3) ORDER BY said",
+                *(device, before or datetime.now(UTC), CONVERSATIONS_TOLD),
+            )
+        found: dict[str, Told] = {}
+        for row in rows:
+            told = found.setdefault(row["conversation"], Told(row["conversation"], row["said"], []))
+            told.messages.append((row["role"], row["content"], row["said"]))
+        return list(reversed(found.values()))
 
     async def run(self) -> None:
         """Write what is noted, and remove what is too old. Raises `Unusable`."""

@@ -1,5 +1,6 @@
 """Who lives here, and which device belongs to whom and stands where."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -25,6 +26,16 @@ class Device:
     person: str | None
     first_seen: datetime
     last_seen: datetime
+    title: str | None = None
+    """What people call it."""
+    speed: float | None = None
+    voice: str | None = None
+    quiet: str | None = None
+    """How the assistant is there, as `pipeline.caller.Caller` has it."""
+
+
+CHANGEABLE: Final = ("person", "room", "title", "speed", "voice", "quiet")
+"""What can be said of a device."""
 
 
 class Unknown(Exception):  # noqa: N818 - reads as what is the matter
@@ -43,7 +54,8 @@ class People:
             async with self._database.connection(KNOW_SECONDS) as connection:
                 row = await connection.fetchrow(
                     "INSERT INTO devices (name, door) VALUES ($1, $2) ON CONFLICT (name) "
-                    "DO UPDATE SET last_seen = now(), door = EXCLUDED.door RETURNING room, person",
+                    "DO UPDATE SET last_seen = now(), door = EXCLUDED.door "
+                    "RETURNING room, person, title, speed, voice, quiet",
                     *(caller.device, caller.door),
                 )
                 if caller.person is not None:
@@ -51,7 +63,8 @@ class People:
         except StoreDown as error:
             logger.debug(f"nothing more is known of {caller.device}: {error}")
             return caller
-        return replace(caller, room=caller.room or row["room"], person=caller.person or row["person"])
+        here = {name: row[name] for name in ("title", "speed", "voice", "quiet") if row[name] is not None}
+        return replace(caller, room=caller.room or row["room"], person=caller.person or row["person"], **here)
 
     async def people(self) -> list[str]:
         """The names of all people."""
@@ -62,18 +75,23 @@ class People:
         """All devices, the latest first."""
         async with self._database.connection(_SECONDS) as connection:
             rows = await connection.fetch(
-                "SELECT name, door, room, person, first_seen, last_seen FROM devices ORDER BY last_seen DESC"
+                "SELECT name, door, room, person, first_seen, last_seen, title, speed, voice, quiet "
+                "FROM devices ORDER BY last_seen DESC"
             )
         return [Device(*row.values()) for row in rows]
 
-    async def assign(self, device: str, *, person: str | None, room: str | None) -> None:
-        """Say whose a device is and where it stands; None leaves that as it is, and "" removes it. Raises `Unknown`."""
+    async def change(self, device: str, changes: Mapping[str, str | float | None]) -> None:
+        """Say things of a device, each one of `CHANGEABLE`; what is None or empty is not said any more.
+
+        Raises `Unknown`.
+        """
+        said = {name: changes[name] or None for name in CHANGEABLE if name in changes}
         async with self._database.connection(_SECONDS) as connection, connection.transaction():
-            whose = await ensure(connection, person) if person else None
+            if isinstance(person := said.get("person"), str):
+                said["person"] = await ensure(connection, person)
+            columns = ", ".join(f"{name} = ${number}" for number, name in enumerate(said, 2))
             changed = await connection.execute(
-                "UPDATE devices SET person = CASE WHEN $2 THEN $3 ELSE person END, "
-                "room = CASE WHEN $4 THEN $5 ELSE room END WHERE name = $1",
-                *(device, person is not None, whose, room is not None, room or None),
+                f"UPDATE devices SET {columns or 'name = name'} WHERE name = $1", device, *said.values()
             )
         if changed == "UPDATE 0":
             names = ", ".join(each.name for each in await self.devices()) or "none yet: a device is known once it calls"

@@ -27,6 +27,7 @@ class Redeemed(StrEnum):
 class _Code:
     digits: str
     until: float
+    owner: bool
     guesses: int = 0
 
 
@@ -37,11 +38,16 @@ class Codes:
         self._clock = clock
         self._code: _Code | None = None
 
-    def make(self) -> str:
-        """Show a new code; one that was shown before ends."""
+    def make(self, *, owner: bool = False) -> str:
+        """Show a new code, for a device of an owner or of anybody; one that was shown before ends."""
         digits = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
-        self._code = _Code(digits, self._clock() + SECONDS)
+        self._code = _Code(digits, self._clock() + SECONDS, owner)
         return digits
+
+    @property
+    def for_owner(self) -> bool:
+        """Whether the code that is shown is for a device of an owner."""
+        return self._code is not None and self._code.owner
 
     def redeem(self, typed: str) -> Redeemed:
         """Take what somebody typed, with whatever is between the digits."""

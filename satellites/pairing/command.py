@@ -25,6 +25,7 @@ def add_commands(
         description="Show the code with which another device of the house comes in, at the running assistant.",
     )
     chosen = pair.add_mutually_exclusive_group()
+    chosen.add_argument("--owner", action="store_true", help="let in one that may look after the house, at /admin")
     chosen.add_argument("--list", action="store_true", help="list the devices that are in")
     chosen.add_argument("--remove", metavar="ID", help="let a device in no more")
     pair.set_defaults(command=lambda settings, options: _pair(settings, options, own(settings)))
@@ -42,7 +43,7 @@ def _pair(settings: Settings, options: argparse.Namespace, address: str) -> int:
             if options.remove:
                 print(f"{_answered(http.delete(f'/v1/paired/{options.remove}'))['removed']} may not come in any more.")
                 return 0
-            return _show(_answered(http.post("/v1/pairing")))
+            return _show(_answered(http.post("/v1/pairing", params={"owner": options.owner})))
     except httpx.TransportError:
         print(f"No assistant answers at {address}: start it with passfel serve.", file=sys.stderr)
     except ValueError as error:
@@ -83,5 +84,6 @@ def _list(devices: list[dict[str, Any]]) -> int:
         print("No device is paired. passfel pair lets one in.")
     for device in devices:
         paired, seen = (time.strftime("%Y-%m-%d", time.localtime(device[each])) for each in ("paired_at", "seen_at"))
-        print(f"{device['id']}  {device['name']:40}  paired {paired}, last here {seen}")
+        owner = ", an owner's" if device["owner"] else ""
+        print(f"{device['id']}  {device['name']:40}  paired {paired}, last here {seen}{owner}")
     return 0

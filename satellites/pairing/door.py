@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import segno
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from loguru import logger
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from satellites.access import ALLOWED, Verdict
+from satellites.access import ALLOWED, OWNER, Verdict
 from satellites.pairing.codes import DIGITS, SECONDS, Codes, Redeemed
 from satellites.pairing.paired import LONGEST_NAME, Device, Paired, TooMany
 
@@ -52,9 +52,9 @@ class Pairing:
         self.authority = authority
         self._codes = Codes(clock)
 
-    def show(self) -> dict[str, Any]:
-        """A new code, with where to type it."""
-        code, addresses = self._codes.make(), list(self.addresses())
+    def show(self, *, owner: bool = False) -> dict[str, Any]:
+        """A new code, with where to type it; the device of an `owner` looks after the house."""
+        code, addresses = self._codes.make(owner=owner), list(self.addresses())
         shown: dict[str, Any] = {"code": f"{code[:3]} {code[3:]}", "seconds": SECONDS, "addresses": addresses}
         if addresses:
             shown["link"] = f"{addresses[0]}/?code={code}"
@@ -68,12 +68,12 @@ class Pairing:
 
     async def redeem(self, typed: str, name: str) -> tuple[str | None, Verdict]:
         """Let a device in that shows the right code: its secret, or why not."""
-        outcome = self._codes.redeem(typed)
+        owner, outcome = self._codes.for_owner, self._codes.redeem(typed)
         if outcome is not Redeemed.RIGHT:
             return None, _REFUSED[outcome]
         printable = "".join(filter(str.isprintable, name)).strip()
         try:
-            return await self.paired.add(printable[:LONGEST_NAME] or "A device"), ALLOWED
+            return await self.paired.add(printable[:LONGEST_NAME] or "A device", owner=owner), ALLOWED
         except TooMany as error:
             return None, Verdict(HTTPStatus.CONFLICT, str(error))
         except OSError as error:
@@ -100,13 +100,22 @@ def _picture(link: str) -> str:
 def mount(app: FastAPI, pairing: Pairing) -> None:
     """Let devices in and out at `app`."""
 
-    async def show() -> Response:
-        return JSONResponse(pairing.show())
+    async def show(request: Request, owner: bool = False) -> Response:
+        if owner and not request.scope.get(OWNER):
+            problem = "Only the device of an owner can let another owner in."
+            return JSONResponse({"error": {"message": problem}}, HTTPStatus.FORBIDDEN)
+        return JSONResponse(pairing.show(owner=owner))
 
     async def listed() -> Response:
         return JSONResponse(
             [
-                {"id": each.id, "name": each.name, "paired_at": each.paired_at, "seen_at": each.seen_at}
+                {
+                    "id": each.id,
+                    "name": each.name,
+                    "owner": each.owner,
+                    "paired_at": each.paired_at,
+                    "seen_at": each.seen_at,
+                }
                 for each in pairing.paired.devices()
             ]
         )

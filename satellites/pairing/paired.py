@@ -42,6 +42,8 @@ class Device:
     paired_at: float
     seen_at: float
     """Seconds since 1970."""
+    owner: bool = False
+    """Whether who sits there looks after the house: sees `/admin`, and says who may come in."""
 
 
 _DEVICE: Final = TypeAdapter(Device)
@@ -86,7 +88,7 @@ class Paired:
         """Who may come in, the newest first."""
         return sorted((each.device for each in self._by_proof.values()), key=lambda each: -each.paired_at)
 
-    async def add(self, name: str) -> str:
+    async def add(self, name: str, *, owner: bool = False) -> str:
         """Let a device in; returns the secret that it has to show from now on.
 
         Raises:
@@ -96,7 +98,7 @@ class Paired:
         if len(self._by_proof) >= MOST:
             raise TooMany(f"{MOST} devices are paired. Remove one first: passfel pair --list")
         secret, now = secrets.token_urlsafe(32), self._clock()
-        device = Device(secrets.token_hex(4), name, _proof(secret), now, now)
+        device = Device(secrets.token_hex(4), name, _proof(secret), now, now, owner)
         self._by_proof[device.proof] = _Entry(device)
         try:
             await self._save()

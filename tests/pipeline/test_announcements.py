@@ -1,11 +1,12 @@
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from pipeline.announcements import MOST_WAITING, Announcements
+from pipeline.announcements import MOST_WAITING, Announcements, Standby
 from pipeline.caller import Caller, Capability
 from pipeline.quiet import Quiet, QuietHours
 from tools.timer_board import Timer
@@ -172,3 +173,45 @@ def test_it_is_quiet_in_the_hours_or_in_those_between(begins: time, ends: time, 
         assert quiet.hold(now) != other.hold(now)
     else:
         assert not quiet.hold(now)
+
+
+async def test_a_device_that_stands_by_is_woken_and_its_conversation_says_it() -> None:
+    house, talk, woken = Announcements(), Talk("kitchen"), asyncio.Event()
+    async with house.reach(Standby(talk.caller, woken.set)):
+        ringing = asyncio.create_task(house.ring(PASTA))
+        await asyncio.wait_for(woken.wait(), 2)
+        assert not ringing.done()
+        async with house.reach(talk):
+            await asyncio.wait_for(ringing, 2)
+            await house.say("The wash is done.", device="kitchen")
+    assert [text.split(".")[0] for text in talk.said] == ["Your pasta timer is done", "The wash is done"]
+
+
+async def test_what_a_device_that_vanished_has_not_said_waits_for_somebody() -> None:
+    house, hall = Announcements(), Talk("hall")
+    async with house.reach(Standby(Talk("kitchen").caller, lambda: None)):
+        ringing = asyncio.create_task(house.ring(PASTA))
+        assert await house.say("The wash is done.")
+    assert not ringing.done()
+    async with house.reach(hall):
+        await asyncio.wait_for(ringing, 2)
+    assert {text.split(".")[0] for text in hall.said} == {"Your pasta timer is done", "The wash is done"}
+
+
+async def test_a_device_keeps_quiet_hours_of_its_own() -> None:
+    quiet = Quiet(None, zone=lambda: UTC, now=lambda: moment(23))
+    house, nursery, hall = Announcements(quiet), Talk("nursery"), Talk("hall")
+    nursery.caller = replace(nursery.caller, quiet="20:00-08:00")
+    async with house.reach(nursery), house.reach(hall):
+        assert await house.say("The wash is done.")
+        assert await house.say("A storm is coming.", urgent=True)
+    assert nursery.said == ["A storm is coming."]
+    assert hall.said == ["The wash is done.", "A storm is coming."]
+
+
+async def test_hours_that_cannot_be_read_silence_no_device() -> None:
+    house, nursery = Announcements(), Talk("nursery")
+    nursery.caller = replace(nursery.caller, quiet="at night")
+    async with house.reach(nursery):
+        assert await house.say("The wash is done.", device="nursery")
+    assert nursery.said == ["The wash is done."]

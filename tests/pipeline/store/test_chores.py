@@ -257,6 +257,16 @@ async def test_a_device_is_told_whose_it_is(run, database) -> None:
     async with database.connection(5) as connection:
         await connection.execute("INSERT INTO devices (name, door) VALUES ('tablet', 'browser')")
     assert "tablet: browser, study, Ada" in (await run("devices", "tablet", "--person", "Ada", "--room", "study"))[1]
+    assert (
+        "tablet (Ada's): browser, study, Ada, speed 1.5, quiet 22:00-07:00"
+        in (await run("devices", "tablet", "--title", "Ada's", "--speed", "1.5", "--quiet", "22:00-07:00"))[1]
+    )
+    for wrong in (("--speed", "5"), ("--quiet", "at night"), ("--voice", "nobody")):
+        assert (await run("devices", "tablet", *wrong))[0] == 1
+    assert (
+        "tablet: browser, study, Ada,"
+        in (await run("devices", "tablet", "--title", "", "--speed", "", "--quiet", ""))[1]
+    )
     assert "tablet: browser, study, everybody" in (await run("devices", "tablet", "--person", ""))[1]
     assert (await run("devices", "radio", "--room", "hall")) == (
         1,

@@ -42,9 +42,9 @@ class House:
         transport = httpx.ASGITransport(self.app, client=address)
         return httpx.AsyncClient(transport=transport, base_url="https://localhost:7443")
 
-    async def code(self) -> str:
+    async def code(self, *, owner: bool = False) -> str:
         async with self.client(HERE) as trusted:
-            return (await trusted.post("/v1/pairing")).json()["code"]
+            return (await trusted.post("/v1/pairing", params={"owner": owner})).json()["code"]
 
 
 @pytest_asyncio.fixture
@@ -94,11 +94,28 @@ async def test_a_code_lets_a_device_in_for_good(house: House) -> None:
         cookie = answer.headers["set-cookie"]
         assert {"HttpOnly", "SameSite=strict", "Secure"} <= {part.strip() for part in cookie.split(";")}
         assert (await phone.get("/")).json() == "the page"
-        (device,) = (await phone.get("/v1/paired")).json()
-        assert device["name"] == "Ana's phone"
+        assert [each.name for each in house.paired.devices()] == ["Ana's phone"]
         shown = (await phone.post("/v1/pairing", headers={"origin": "https://localhost:7443"})).json()
         assert shown["link"] == f"https://192.168.1.5:7443/?code={shown['code'].replace(' ', '')}"
         assert shown["picture"].startswith("<svg")
+
+
+async def test_only_an_owner_sees_who_is_in_and_lets_another_owner_in(house: House) -> None:
+    same_site = {"origin": "https://localhost:7443"}
+    async with house.client(ELSEWHERE) as tablet, house.client(("192.168.1.40", 1)) as phone:
+        await tablet.post("/login", data={"code": await house.code()})
+        await phone.post("/login", data={"code": await house.code(owner=True)})
+        (first, second) = (await phone.get("/v1/paired")).json()
+        assert (first["owner"], second["owner"]) == (True, False)
+        for path in ("/admin", "/v1/overview", "/v1/paired", "/v1/backup", "/v1/engine"):
+            refused = await tablet.get(path)
+            assert refused.status_code == 403
+            assert "passfel pair --owner" in refused.json()["error"]["message"]
+        assert (await tablet.delete(f"/v1/paired/{first['id']}", headers=same_site)).status_code == 403
+        assert (await tablet.post("/v1/pairing", headers=same_site)).status_code == 200
+        owner = {"params": {"owner": True}, "headers": same_site}
+        assert (await tablet.post("/v1/pairing", **owner)).status_code == 403
+        assert (await phone.post("/v1/pairing", **owner)).status_code == 200
 
 
 async def test_the_address_in_the_picture_lets_a_device_in_and_is_not_kept(house: House) -> None:
@@ -135,7 +152,7 @@ async def test_guessing_is_stopped_for_the_guesser_and_for_the_code(house: House
 
 async def test_a_removed_device_is_out_at_once(house: House) -> None:
     async with house.client(ELSEWHERE) as phone:
-        await phone.post("/login", data={"code": await house.code()})
+        await phone.post("/login", data={"code": await house.code(owner=True)})
         (device,) = (await phone.get("/v1/paired")).json()
         talking = asyncio.create_task(conversation(house.app, phone.cookies[COOKIE]))
         await asyncio.sleep(0.05)

@@ -1,0 +1,88 @@
+"""Plain sound both ways, over a conversation whose ears, mind and voice follow a script."""
+
+import asyncio
+from collections import deque
+
+import numpy as np
+from pipecat.frames.frames import BotStoppedSpeakingFrame, Frame, LLMContextUserTurnFrame, TTSTextFrame
+
+from pipeline.caller import Caller
+from satellites.line import INPUT_RATE, LineTransport
+from tests.fakes.scripted_assistant import Script, ScriptedAssistant
+
+RATE = 8_000
+LOUD = (np.sin(np.arange(RATE // 2) / 4) * 12000).astype("<i2").tobytes()
+QUIET = bytes(RATE // 2 * 2)
+
+
+class Phone:
+    def __init__(self) -> None:
+        self.played = bytearray()
+        self.frames: list[Frame] = []
+        self.answered = asyncio.Event()
+
+    async def play(self, audio: bytes) -> None:
+        assert len(audio) % 2 == 0
+        self.played += audio
+
+    async def follow(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        if isinstance(frame, BotStoppedSpeakingFrame):
+            self.answered.set()
+
+    def seen(self, kind: type[Frame]) -> list[Frame]:
+        return [frame for frame in self.frames if isinstance(frame, kind)]
+
+
+def assistant(*turns: tuple[str, str]) -> ScriptedAssistant:
+    return ScriptedAssistant(Script(deque(heard for heard, _ in turns), deque(reply for _, reply in turns)))
+
+
+async def speak(transport: LineTransport, audio: bytes, *, step: int = 333) -> None:
+    """Speak in real time, in pieces that are no whole samples."""
+    for start in range(0, len(audio), step):
+        await transport.hear(audio[start : start + step])
+        await asyncio.sleep(step / (RATE * 2))
+
+
+async def test_what_is_heard_is_answered_in_the_devices_own_rate() -> None:
+    phone, house = Phone(), assistant(("what time is it", "It is noon"))
+    transport = LineTransport(phone, input_rate=RATE, output_rate=RATE)
+    talking = asyncio.create_task(house.converse(transport, Caller("phone", "hall")))
+    await speak(transport, LOUD + QUIET)
+    await asyncio.wait_for(phone.answered.wait(), 20)
+    await transport.end("hung up")
+    await asyncio.wait_for(talking, 20)
+    [turn] = phone.seen(LLMContextUserTurnFrame)
+    assert turn.text == "what time is it"
+    assert [frame.text for frame in phone.seen(TTSTextFrame)] == ["It", "is", "noon"]
+    assert len(phone.seen(BotStoppedSpeakingFrame)) == 1
+    said = np.frombuffer(bytes(phone.played), "<i2")
+    assert abs(said).max() > 4000
+    assert 0.2 < np.count_nonzero(abs(said) > 500) / RATE < 0.5
+
+
+async def test_what_was_said_before_the_conversation_began_is_heard() -> None:
+    phone, house = Phone(), assistant(("what time is it", "It is noon"))
+    transport = LineTransport(phone, input_rate=RATE, output_rate=RATE)
+    await transport.hear(LOUD)
+    talking = asyncio.create_task(house.converse(transport, Caller("phone", "hall")))
+    await speak(transport, QUIET)
+    await asyncio.wait_for(phone.answered.wait(), 20)
+    await transport.end("hung up")
+    await asyncio.wait_for(talking, 20)
+
+
+async def test_a_device_that_leaves_before_it_was_connected_ends_its_conversation() -> None:
+    transport = LineTransport(Phone(), input_rate=INPUT_RATE, output_rate=RATE)
+    await transport.end("gone")
+    await asyncio.wait_for(assistant().converse(transport, Caller("phone", "hall")), 20)
+
+
+async def test_a_conversation_in_which_nothing_more_is_said_ends_by_itself() -> None:
+    phone, house = Phone(), assistant(("what time is it", "It is noon"))
+    transport = LineTransport(phone, input_rate=RATE, output_rate=RATE, follow_up=0.3)
+    talking = asyncio.create_task(house.converse(transport, Caller("phone", "hall")))
+    await speak(transport, LOUD + QUIET)
+    await asyncio.wait_for(talking, 20)
+    assert phone.answered.is_set()
