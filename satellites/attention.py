@@ -37,6 +37,7 @@ class Attention:
         self._follow_up = follow_up
         self._ends: float | None = now + FIRST_WORDS
         self._listening = False
+        self._held = False
         self._speaking = False
         self._asked = False
         self._at_work: set[str] = set()
@@ -45,6 +46,11 @@ class Attention:
     def ends(self) -> float | None:
         """When nobody is listened to any more, as long as nothing happens; None while somebody speaks."""
         return self._ends
+
+    def hold(self, *, held: bool, now: float) -> None:
+        """Note that somebody holds a button down to speak, or has let go of it."""
+        self._held = held
+        self._reckon(now)
 
     def see(self, frame: Frame, now: float) -> None:
         """Follow what happens in the conversation."""
@@ -68,7 +74,10 @@ class Attention:
                 self._asked = not self._at_work
             case _:
                 return
-        if self._listening or self._speaking:
+        self._reckon(now)
+
+    def _reckon(self, now: float) -> None:
+        if self._listening or self._speaking or self._held:
             self._ends = None
         else:
             self._ends = now + (ANSWER if self._asked or self._at_work else self._follow_up)

@@ -5,7 +5,9 @@ that happens in the conversation.
 """
 
 import asyncio
+import contextlib
 import time
+from collections import deque
 from typing import Final, Protocol
 
 from pipecat.frames.frames import (
@@ -43,6 +45,8 @@ PIECE: Final = INPUT_RATE * 2 * 32 // 1000
 """Bytes that are passed on together: one window of the voice activity detector."""
 EARLIEST: Final = 10.0
 """Seconds of sound that are kept until the conversation has begun; of more, the oldest are dropped."""
+FLUSH: Final = 1.0
+"""Seconds in which sound that was heard is on its way; it takes milliseconds."""
 HEARD: Final = (
     *(UserStartedSpeakingFrame, UserStoppedSpeakingFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame),
     *(InterimTranscriptionFrame, TranscriptionFrame, LLMContextUserTurnFrame, ErrorFrame),
@@ -102,6 +106,18 @@ class LineTransport(BaseTransport):
         """Let the conversation hear what the device heard, at once or as soon as it has begun."""
         await self._input.hear(audio)
 
+    async def tell(self, frame: Frame) -> None:
+        """Push a frame into the conversation behind what it has heard, at once or as soon as it has begun."""
+        await self._input.tell(frame)
+
+    async def interrupt(self) -> None:
+        """Break off the answer that is being given, where there is one."""
+        await self._input.interrupt()
+
+    def hold(self, *, held: bool) -> None:
+        """Go on listening while somebody holds a button down to speak."""
+        self._input.hold(held=held)
+
     async def end(self, reason: str) -> None:
         """End the conversation: the device is gone, or nobody wants anything more of it."""
         await self._input.end(reason)
@@ -114,6 +130,7 @@ class _Input(BaseInputTransport):
         self._resampler = StreamResampler(rate, INPUT_RATE)
         self._half = b""
         self._heard = bytearray()
+        self._early: deque[bytes | Frame] = deque()
         self._begun = False
         self._over: str | None = None
         self._attention = attention
@@ -124,8 +141,9 @@ class _Input(BaseInputTransport):
         """Begin to hear, first what came before."""
         await super().start(frame)
         await self.set_transport_ready(frame)
+        while self._early:
+            await self._take(self._early.popleft())
         self._begun = True
-        await self._pass_on()
         if self._attention is not None:
             self._watching = self.create_task(self._watch(self._attention))
         if self._over is not None:
@@ -163,18 +181,50 @@ class _Input(BaseInputTransport):
         audio, self._half = self._half + audio, b""
         if len(audio) % 2:
             audio, self._half = audio[:-1], audio[-1:]
-        self._heard += self._resampler.resample(audio)
+        heard = self._resampler.resample(audio)
         if self._begun:
-            await self._pass_on()
+            await self._take(heard)
         else:
-            del self._heard[: max(0, len(self._heard) - int(EARLIEST * INPUT_RATE) * 2)]
+            self._early.append(heard)
+            self._forget()
+
+    async def tell(self, frame: Frame) -> None:
+        if self._begun:
+            await self._take(frame)
+        else:
+            self._early.append(frame)
+
+    async def interrupt(self) -> None:
+        if self._begun:
+            await self.broadcast_interruption()
+
+    def hold(self, *, held: bool) -> None:
+        if self._attention is not None:
+            self._attention.hold(held=held, now=time.monotonic())
+            self._changed.set()
 
     async def end(self, reason: str) -> None:
         self._over = reason
         if self._begun:
             await self.push_frame(CancelWorkerFrame(reason=reason), FrameDirection.UPSTREAM)
 
-    async def _pass_on(self) -> None:
+    def _forget(self) -> None:
+        """Drop the oldest sound of what waits for the conversation to begin, and nothing else."""
+        surplus = sum(len(each) for each in self._early if isinstance(each, bytes)) - int(EARLIEST * INPUT_RATE) * 2
+        while surplus > 0:
+            oldest = next(each for each in self._early if isinstance(each, bytes))
+            self._early.remove(oldest)
+            surplus -= len(oldest)
+
+    async def _take(self, item: bytes | Frame) -> None:
+        if isinstance(item, Frame):
+            # Sound travels through a queue of its own, which nobody empties any more once the conversation has ended.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH):
+                    await self._audio_in_queue.join()
+            await self.push_frame(item)
+            return
+        self._heard += item
         while len(self._heard) >= PIECE:
             piece = bytes(self._heard[:PIECE])
             del self._heard[:PIECE]

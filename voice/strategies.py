@@ -45,7 +45,7 @@ class HeardTurnStop(EagerUserTurnStopStrategy):
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
         """Follow the turn through its frames."""
         if isinstance(frame, TurnDetectionFrame):
-            self._answers = frame.enabled and frame.create_response
+            self._answers = frame.create_response
         if isinstance(frame, TranscriptionFrame):
             self._wanted = not frame.metadata.get(UNANSWERED)
         if isinstance(frame, UserTurnAbandonedFrame):

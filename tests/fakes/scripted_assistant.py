@@ -78,6 +78,7 @@ class Ears(FrameProcessor):
         self._speaking = False
         self._quiet = 0.0
         self._automatic = True
+        self._answers = False
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
@@ -85,6 +86,7 @@ class Ears(FrameProcessor):
             self.frames.append(frame)
         if isinstance(frame, TurnDetectionFrame):
             self._automatic = frame.enabled
+            self._answers = frame.create_response and not frame.enabled
         if isinstance(frame, InputAudioRawFrame):
             self.audio += frame.audio
             if self._automatic:
@@ -92,7 +94,7 @@ class Ears(FrameProcessor):
             return
         if isinstance(frame, CommitAudioFrame):
             text = self._script.heard.popleft()
-            await self.push_frame(LLMMessagesAppendFrame([{"role": "user", "content": text}]))
+            await self.push_frame(LLMMessagesAppendFrame([{"role": "user", "content": text}], run_llm=self._answers))
             await self.push_frame(LLMContextUserTurnFrame(text, time_now_iso8601()), FrameDirection.UPSTREAM)
         await self.push_frame(frame, direction)
 

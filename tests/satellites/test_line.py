@@ -7,8 +7,10 @@ import numpy as np
 from pipecat.frames.frames import BotStoppedSpeakingFrame, Frame, LLMContextUserTurnFrame, TTSTextFrame
 
 from pipeline.caller import Caller
+from satellites.attention import Attention
 from satellites.line import INPUT_RATE, LineTransport
 from tests.fakes.scripted_assistant import Script, ScriptedAssistant
+from voice.frames import CommitAudioFrame, TurnDetectionFrame
 
 RATE = 8_000
 LOUD = (np.sin(np.arange(RATE // 2) / 4) * 12000).astype("<i2").tobytes()
@@ -77,6 +79,44 @@ async def test_a_device_that_leaves_before_it_was_connected_ends_its_conversatio
     transport = LineTransport(Phone(), input_rate=INPUT_RATE, output_rate=RATE)
     await transport.end("gone")
     await asyncio.wait_for(assistant().converse(transport, Caller("phone", "hall")), 20)
+
+
+async def test_a_turn_ends_where_the_device_says_so() -> None:
+    phone, house = Phone(), assistant(("what time is it", "It is noon"))
+    transport = LineTransport(phone, input_rate=RATE, output_rate=RATE)
+    await transport.tell(TurnDetectionFrame(enabled=False))
+    await transport.hear(LOUD)
+    await transport.tell(CommitAudioFrame())
+    talking = asyncio.create_task(house.converse(transport, Caller("phone", "hall")))
+    await asyncio.wait_for(phone.answered.wait(), 20)
+    assert len(house.ears.audio) >= len(LOUD) * 2 - 2048
+    await transport.end("hung up")
+    await asyncio.wait_for(talking, 20)
+
+
+async def test_an_answer_is_broken_off_where_the_device_asks_for_it() -> None:
+    phone, house = Phone(), assistant(("tell me a story", " ".join(["once"] * 100)))
+    transport = LineTransport(phone, input_rate=RATE, output_rate=RATE)
+    talking = asyncio.create_task(house.converse(transport, Caller("phone", "hall")))
+    await speak(transport, LOUD + QUIET)
+    async with asyncio.timeout(20):
+        while not phone.played:
+            await asyncio.sleep(0.05)
+    await transport.interrupt()
+    await asyncio.wait_for(phone.answered.wait(), 20)
+    assert len(phone.played) < 10 * RATE
+    await transport.end("hung up")
+    await asyncio.wait_for(talking, 20)
+
+
+async def test_who_holds_a_button_down_is_not_hung_up_on() -> None:
+    attention = Attention(3.0, now=0.0)
+    attention.hold(held=True, now=1.0)
+    assert attention.ends is None
+    attention.see(BotStoppedSpeakingFrame(), 2.0)
+    assert attention.ends is None
+    attention.hold(held=False, now=60.0)
+    assert attention.ends == 63.0
 
 
 async def test_a_conversation_in_which_nothing_more_is_said_ends_by_itself() -> None:
