@@ -262,7 +262,7 @@ class Assistant:
     def speech(self) -> Speech:
         """Return the ears and the voice, for programs that hold a conversation of their own. Raises as `check`."""
         engines = self.check()
-        return Speech(engines.whisper, engines.piper, self.settings)
+        return Speech(engines.whisper, engines.piper, engines.detector, self.settings)
 
     async def announce(self, text: str, *, device: str | None, urgent: bool) -> bool:
         """Say something without having been asked; False where it waits until somebody can hear it.

@@ -1,14 +1,21 @@
 """The house's ears and voice alone, for programs that hold a conversation of their own, such as Home Assistant."""
 
+import asyncio
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Final
 
 from pipeline.settings import Settings
 from voice.clauses import ClauseSplitter
 from voice.piper import PiperEngine
 from voice.resampling import StreamResampler
 from voice.speakable import speakable
-from voice.whisper import Audio, Transcript, WhisperEngine
+from voice.vad import WINDOW, SpeechDetector
+from voice.whisper import SAMPLE_RATE, Audio, Transcript, WhisperEngine
+
+SPEECH: Final = 0.5
+"""From which probability on Silero calls a window speech."""
 
 
 class Speech:
@@ -17,11 +24,15 @@ class Speech:
     Args:
         whisper: shared.
         piper: shared.
+        detector: shared; keeps silence from Whisper, which would hear words in it.
         settings: name the models, and how fast the voice speaks.
     """
 
-    def __init__(self, whisper: WhisperEngine, piper: PiperEngine, settings: Settings) -> None:
+    def __init__(
+        self, whisper: WhisperEngine, piper: PiperEngine, detector: SpeechDetector, settings: Settings
+    ) -> None:
         self._whisper = whisper
+        self._detector = detector
         self._piper = piper
         self._speed = settings.speaking.speed
         self.model = settings.hearing.model
@@ -46,10 +57,14 @@ class Speech:
         Raises:
             WhisperError: if the engine has been closed.
         """
+        if not await asyncio.to_thread(self._holds_speech, audio):
+            return Transcript("", language or "en", -math.inf, 1.0, len(audio) / SAMPLE_RATE)
         return await self._whisper.transcribe(audio, language=self._known(language))
 
     async def overhear(self, audio: Audio, *, language: str | None = None) -> Transcript | None:
-        """Write down the beginning of an utterance; None while somebody else's whole one is at work or waits."""
+        """Write down the beginning of an utterance; None where nothing was said or others wait."""
+        if not await asyncio.to_thread(self._holds_speech, audio):
+            return None
         return await self._whisper.transcribe_if_idle(audio, language=self._known(language))
 
     async def speak(self, text: str, *, rate: int) -> AsyncGenerator[bytes]:
@@ -71,6 +86,11 @@ class Speech:
                         yield audio
         if audio := resampler.resample(b"", last=True):
             yield audio
+
+    def _holds_speech(self, audio: Audio) -> bool:
+        stream = self._detector.stream()
+        windows = (audio[start : start + WINDOW] for start in range(0, len(audio) - WINDOW + 1, WINDOW))
+        return any(stream.probability(window) >= SPEECH for window in windows)
 
     def _known(self, language: str | None) -> str | None:
         code = (language or "").replace("_", "-").partition("-")[0].lower()

@@ -127,6 +127,11 @@ class WhisperEngine:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes of what the model can understand."""
+        return frozenset(self._model.supported_languages)
+
     async def transcribe(self, audio: Audio, *, language: str | None = None) -> Transcript:
         """Transcribe one utterance.
 
