@@ -19,6 +19,8 @@ from pipecat.frames.frames import (
     UserStoppedSpeakingFrame,
 )
 
+from voice.overlap import only_stops
+
 FIRST_WORDS: Final = 8.0
 """Seconds in which somebody who woke a device begins to speak."""
 ANSWER: Final = 60.0
@@ -47,6 +49,16 @@ class Attention:
         """When nobody is listened to any more, as long as nothing happens; None while somebody speaks."""
         return self._ends
 
+    @property
+    def answering(self) -> bool:
+        """Whether an answer is spoken or still to come, a tool at work for it included."""
+        return self._speaking or self._asked or bool(self._at_work)
+
+    def listen(self, now: float) -> None:
+        """Begin to wait anew for a further question: the device listens only from now on."""
+        if self._ends is not None:
+            self._ends = max(self._ends, now + self._follow_up)
+
     def hold(self, *, held: bool, now: float) -> None:
         """Note that somebody holds a button down to speak, or has let go of it."""
         self._held = held
@@ -60,7 +72,8 @@ class Attention:
             case UserStoppedSpeakingFrame():
                 self._listening = False
             case LLMContextUserTurnFrame():
-                self._asked = True
+                # A bare "stop" over the assistant's voice is not answered.
+                self._asked = not only_stops(frame.text)
             case BotStartedSpeakingFrame():
                 self._speaking, self._asked = True, False
             case BotStoppedSpeakingFrame() | InterruptionFrame():

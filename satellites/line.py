@@ -11,6 +11,7 @@ from collections import deque
 from typing import Final, Protocol
 
 from pipecat.frames.frames import (
+    BotStoppedSpeakingFrame,
     CancelFrame,
     CancelWorkerFrame,
     EndFrame,
@@ -118,6 +119,10 @@ class LineTransport(BaseTransport):
         """Go on listening while somebody holds a button down to speak."""
         self._input.hold(held=held)
 
+    def listen(self) -> None:
+        """Wait anew for a further question: a device that could not listen during the answer now does."""
+        self._input.listen()
+
     async def end(self, reason: str) -> None:
         """End the conversation: the device is gone, or nobody wants anything more of it."""
         await self._input.end(reason)
@@ -203,6 +208,11 @@ class _Input(BaseInputTransport):
             self._attention.hold(held=held, now=time.monotonic())
             self._changed.set()
 
+    def listen(self) -> None:
+        if self._attention is not None:
+            self._attention.listen(time.monotonic())
+            self._changed.set()
+
     async def end(self, reason: str) -> None:
         self._over = reason
         if self._begun:
@@ -256,6 +266,7 @@ class _Output(BaseOutputTransport):
         self._resampler = StreamResampler(OUTPUT_RATE, rate)
         self._pacer = Pacer(lead)
         self._input = heard
+        self._broken_off = asyncio.Event()
 
     async def start(self, frame: StartFrame) -> None:
         """Begin to take frames."""
@@ -264,14 +275,24 @@ class _Output(BaseOutputTransport):
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Send speech at once, then wait until it is little ahead of the listener."""
+        self._broken_off.clear()
         await self._line.play(self._resampler.resample(frame.audio))
         await asyncio.sleep(self._pacer.sent(len(frame.audio) / (OUTPUT_RATE * 2), time.monotonic()))
         return True
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Pass a frame on, and let the line see what has been heard."""
+        if isinstance(frame, BotStoppedSpeakingFrame) and direction is FrameDirection.DOWNSTREAM:
+            await self._heard_out()
         await super().push_frame(frame, direction)
         if direction is FrameDirection.DOWNSTREAM and not isinstance(frame, (OutputAudioRawFrame, *HEARD)):
             if isinstance(frame, InterruptionFrame):
                 self._pacer.dropped()
+                self._broken_off.set()
             await self._input.follow(frame)
+
+    async def _heard_out(self) -> None:
+        """Wait until the listener has heard all that was sent, or it is broken off."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._pacer.ahead(time.monotonic())):
+                await self._broken_off.wait()

@@ -21,6 +21,10 @@ class Pacer:
         self._heard_until = max(self._heard_until, now) + seconds
         return max(0.0, self._heard_until - now - self._lead)
 
+    def ahead(self, now: float) -> float:
+        """Return the seconds of speech that were sent and are still to be heard."""
+        return max(0.0, self._heard_until - now)
+
     def dropped(self) -> None:
         """The listener has thrown away what it had not yet played."""
         self._heard_until = 0.0

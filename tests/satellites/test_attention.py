@@ -69,6 +69,33 @@ def test_a_device_listens_as_long_as_somebody_may_still_say_something(frames: li
     assert attention.ends == (None if ends_after is None else 100.0 + ends_after)
 
 
+def test_a_bare_stop_is_not_waited_to_be_answered() -> None:
+    attention = Attention(FOLLOW_UP, 0.0)
+    for frame in (SPEAKS(), InterruptionFrame(), LLMContextUserTurnFrame("Stop.", ""), STOPPED()):
+        attention.see(frame, 1.0)
+    assert attention.ends == 1.0 + FOLLOW_UP
+    assert not attention.answering
+
+
+def test_an_answer_is_given_until_it_is_heard_and_no_tool_works_for_it() -> None:
+    attention = Attention(FOLLOW_UP, 0.0)
+    answering = []
+    for make in (STARTED, turn, call, SPEAKS, SPOKE, result, SPEAKS, SPOKE):
+        attention.see(make(), 1.0)
+        answering.append(attention.answering)
+    assert answering == [False, True, True, True, True, True, True, False]
+
+
+def test_a_device_that_listens_later_is_waited_for_from_then_on() -> None:
+    attention = Attention(FOLLOW_UP, 0.0)
+    attention.see(SPOKE(), 1.0)
+    attention.listen(3.0)
+    assert attention.ends == 3.0 + FOLLOW_UP
+    attention.see(SPEAKS(), 4.0)
+    attention.listen(4.0)
+    assert attention.ends is None
+
+
 @given(some.lists(some.sampled_from([STARTED, STOPPED, SPEAKS, SPOKE, turn, call, result, InterruptionFrame])))
 def test_whatever_happens_it_ends_once_nobody_speaks(frames: list) -> None:
     attention = Attention(FOLLOW_UP, 0.0)

@@ -1,10 +1,17 @@
 """Plain sound both ways, over a conversation whose ears, mind and voice follow a script."""
 
 import asyncio
+import time
 from collections import deque
 
 import numpy as np
-from pipecat.frames.frames import BotStoppedSpeakingFrame, Frame, LLMContextUserTurnFrame, TTSTextFrame
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    Frame,
+    LLMContextUserTurnFrame,
+    TTSTextFrame,
+)
 
 from pipeline.caller import Caller
 from satellites.attention import Attention
@@ -105,6 +112,22 @@ async def test_an_answer_is_broken_off_where_the_device_asks_for_it() -> None:
     await transport.interrupt()
     await asyncio.wait_for(phone.answered.wait(), 20)
     assert len(phone.played) < 10 * RATE
+    await transport.end("hung up")
+    await asyncio.wait_for(talking, 20)
+
+
+async def test_an_answer_has_ended_once_it_was_heard_however_far_ahead_it_was_sent() -> None:
+    phone, house = Phone(), assistant(("what time is it", " ".join(["word"] * 12)))
+    transport = LineTransport(phone, input_rate=RATE, output_rate=RATE, lead=60.0)
+    talking = asyncio.create_task(house.converse(transport, Caller("phone", "hall")))
+    await speak(transport, LOUD + QUIET)
+    async with asyncio.timeout(20):
+        while not phone.seen(BotStartedSpeakingFrame):
+            await asyncio.sleep(0.01)
+        began = time.monotonic()
+        await phone.answered.wait()
+    # Twelve words take 1.2 s to be heard, and were sent at once.
+    assert time.monotonic() - began > 0.9
     await transport.end("hung up")
     await asyncio.wait_for(talking, 20)
 
