@@ -1,4 +1,4 @@
-"""`passfel pair`: shows the code for another device, lists those that are in, and removes them."""
+"""`passfel pair`: shows the code for another device, lets in one that shows its own, lists and removes them."""
 
 import argparse
 import io
@@ -26,8 +26,11 @@ def add_commands(
     )
     chosen = pair.add_mutually_exclusive_group()
     chosen.add_argument("--owner", action="store_true", help="let in one that may look after the house, at /admin")
-    chosen.add_argument("--list", action="store_true", help="list the devices that are in")
+    chosen.add_argument("--accept", metavar="CODE", help="let in a device that shows or speaks this code")
+    chosen.add_argument("--token", metavar="NAME", help="make a token for a device of this name, to write into it")
+    chosen.add_argument("--list", action="store_true", help="list the devices that are in, and that ask to be")
     chosen.add_argument("--remove", metavar="ID", help="let a device in no more")
+    pair.add_argument("--name", help="what to call the device that is accepted")
     pair.set_defaults(command=lambda settings, options: _pair(settings, options, own(settings)))
 
 
@@ -39,10 +42,16 @@ def _pair(settings: Settings, options: argparse.Namespace, address: str) -> int:
     try:
         with httpx.Client(base_url=address, headers=headers, timeout=_SECONDS, trust_env=False) as http:
             if options.list:
-                return _list(_answered(http.get("/v1/paired")))
+                return _list(_answered(http.get("/v1/paired")), _answered(http.get("/v1/paired/waiting")))
             if options.remove:
                 print(f"{_answered(http.delete(f'/v1/paired/{options.remove}'))['removed']} may not come in any more.")
                 return 0
+            if options.accept:
+                shown = {"code": options.accept, "name": options.name}
+                print(f"{_answered(http.post('/v1/paired', json=shown))['name']} is let in.")
+                return 0
+            if options.token:
+                return _show_token(_answered(http.post("/v1/paired", json={"name": options.token})))
             return _show(_answered(http.post("/v1/pairing", params={"owner": options.owner})))
     except httpx.TransportError:
         print(f"No assistant answers at {address}: start it with passfel serve.", file=sys.stderr)
@@ -79,7 +88,16 @@ def _picture(link: str) -> str:
     return drawn.getvalue()
 
 
-def _list(devices: list[dict[str, Any]]) -> int:
+def _show_token(made: dict[str, Any]) -> int:
+    print(f"{made['name']} comes in with this token, which is shown only now:\n\n  {made['token']}\n")
+    print("Write it into the device, which sends it as a header: Authorization: Bearer TOKEN")
+    return 0
+
+
+def _list(devices: list[dict[str, Any]], waiting: list[dict[str, Any]]) -> int:
+    for device in waiting:
+        print(f"{device['what']} at {device['address']} asks to be let in, and has to show {device['code']}:")
+        print(f"  passfel pair --accept {device['code']}")
     if not devices:
         print("No device is paired. passfel pair lets one in.")
     for device in devices:

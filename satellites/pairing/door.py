@@ -13,8 +13,11 @@ from loguru import logger
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from satellites.access import ALLOWED, OWNER, Verdict
+from satellites.pairing import admission
+from satellites.pairing.admission import NOT_WRITTEN
 from satellites.pairing.codes import DIGITS, SECONDS, Codes, Redeemed
-from satellites.pairing.paired import LONGEST_NAME, Device, Paired, TooMany
+from satellites.pairing.paired import Device, Paired, TooMany
+from satellites.pairing.waiting import Waiting
 
 STYLE: Final = "/pairing/pair.css"
 AUTHORITY: Final = "/authority.crt"
@@ -50,6 +53,7 @@ class Pairing:
         self.paired = paired
         self.addresses = addresses
         self.authority = authority
+        self.waiting = Waiting(paired, clock)
         self._codes = Codes(clock)
 
     def show(self, *, owner: bool = False) -> dict[str, Any]:
@@ -71,16 +75,14 @@ class Pairing:
         owner, outcome = self._codes.for_owner, self._codes.redeem(typed)
         if outcome is not Redeemed.RIGHT:
             return None, _REFUSED[outcome]
-        printable = "".join(filter(str.isprintable, name)).strip()
         try:
-            return await self.paired.add(printable[:LONGEST_NAME] or "A device", owner=owner), ALLOWED
+            _, secret = await self.paired.add(name, owner=owner)
         except TooMany as error:
             return None, Verdict(HTTPStatus.CONFLICT, str(error))
         except OSError as error:
             logger.error("A device could not be paired: {}", error)
-            return None, Verdict(
-                HTTPStatus.INSUFFICIENT_STORAGE, "The assistant cannot write this down: is its disk full?"
-            )
+            return None, Verdict(HTTPStatus.INSUFFICIENT_STORAGE, NOT_WRITTEN)
+        return secret, ALLOWED
 
     async def seen(self, device: Device) -> None:
         """Note that a device called."""
@@ -140,6 +142,7 @@ def mount(app: FastAPI, pairing: Pairing) -> None:
         return FileResponse(pairing.authority, media_type="application/x-x509-ca-cert", filename="passfel.crt")
 
     app.add_api_route("/v1/pairing", show, methods=["POST"])
+    admission.mount(app, pairing.waiting)
     app.add_api_route("/v1/paired", listed, methods=["GET"])
     app.add_api_route("/v1/paired/{id}", remove, methods=["DELETE"])
     app.add_api_route(STYLE, style, methods=["GET"])

@@ -88,8 +88,10 @@ class Paired:
         """Who may come in, the newest first."""
         return sorted((each.device for each in self._by_proof.values()), key=lambda each: -each.paired_at)
 
-    async def add(self, name: str, *, owner: bool = False) -> str:
-        """Let a device in; returns the secret that it has to show from now on.
+    async def add(self, name: str, *, owner: bool = False, secret: str | None = None) -> tuple[Device, str]:
+        """Let a device in; returns it and the secret that it has to show from now on, a new one unless it brings one.
+
+        Each has a name of its own: a second "Kitchen" becomes "Kitchen 2".
 
         Raises:
             TooMany: there are `MOST` already.
@@ -97,16 +99,16 @@ class Paired:
         """
         if len(self._by_proof) >= MOST:
             raise TooMany(f"{MOST} devices are paired. Remove one first: passfel pair --list")
-        secret, now = secrets.token_urlsafe(32), self._clock()
-        device = Device(secrets.token_hex(4), name, _proof(secret), now, now, owner)
+        secret, now = secret or secrets.token_urlsafe(32), self._clock()
+        device = Device(secrets.token_hex(4), self._own_name(name), _proof(secret), now, now, owner)
         self._by_proof[device.proof] = _Entry(device)
         try:
             await self._save()
         except BaseException:
             del self._by_proof[device.proof]
             raise
-        logger.info("{!r} was paired", name)
-        return secret
+        logger.info("{!r} was paired", device.name)
+        return device, secret
 
     async def remove(self, id: str) -> Device | None:  # noqa: A002 - what it is called outside
         """Let a device in no more, and end what it does now; None where there is none of this id. Raises `OSError`."""
@@ -135,6 +137,15 @@ class Paired:
         if entry is not None and now - entry.device.seen_at > NOTED:
             entry.device = replace(entry.device, seen_at=now)
             await self._save()
+
+    def _own_name(self, wanted: str) -> str:
+        printable = "".join(filter(str.isprintable, wanted)).strip()[:LONGEST_NAME] or "A device"
+        taken = {each.device.name.casefold() for each in self._by_proof.values()}
+        name, number = printable, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{printable[: LONGEST_NAME - len(str(number)) - 1]} {number}"
+        return name
 
     async def _save(self) -> None:
         await self._store.save([asdict(each.device) for each in self._by_proof.values()])

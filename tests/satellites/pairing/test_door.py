@@ -19,6 +19,7 @@ from satellites.pairing.codes import MOST_GUESSES, SECONDS
 from satellites.pairing.door import OPEN, Pairing
 from satellites.pairing.page import device_name
 from satellites.pairing.paired import Paired
+from satellites.pairing.waiting import Waiting
 
 HERE, ELSEWHERE = ("127.0.0.1", 50000), ("192.168.1.30", 50000)
 HTML = {"accept": "text/html"}
@@ -37,6 +38,7 @@ class House:
     app: FastAPI
     clock: Clock
     paired: Paired
+    waiting: Waiting
 
     def client(self, address: tuple[str, int]) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app, client=address)
@@ -70,7 +72,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     pairing = Pairing(paired, lambda: ["https://192.168.1.5:7443"], authority, clock)
     door.mount(app, pairing)
     app.add_middleware(Gate, access=Access(None, paired, clock=clock), pairing=pairing)
-    yield House(app, clock, paired)
+    yield House(app, clock, paired, pairing.waiting)
 
 
 async def test_an_unpaired_device_sees_the_pairing_page_and_nothing_else(house: House) -> None:
@@ -216,3 +218,34 @@ def test_a_device_is_called_by_what_it_is(agent: str, name: str) -> None:
 async def test_a_body_without_end_is_refused(house: House) -> None:
     async with house.client(ELSEWHERE) as stranger:
         assert (await stranger.post("/login", content=b"code=" + b"1" * 10_000)).status_code == 413
+
+
+async def test_a_device_without_a_browser_is_let_in_by_the_code_it_shows(house: House) -> None:
+    async with house.client(HERE) as owner, house.client(ELSEWHERE) as puck:
+        code = house.waiting.ask("secret" * 4, what="box/2.0", address="192.168.1.40", door="xiaozhi")
+        (asking,) = (await owner.get("/v1/paired/waiting")).json()
+        assert asking == {"code": code, "what": "box/2.0", "address": "192.168.1.40", "door": "xiaozhi"}
+        assert (await owner.post("/v1/paired", json={"code": "000000x"})).status_code == 404
+        assert (await puck.post("/v1/paired", json={"code": code})).status_code == 401
+        let_in = await owner.post("/v1/paired", json={"code": code, "name": "Kitchen"})
+        assert let_in.json()["name"] == "Kitchen"
+        assert "token" not in let_in.json()
+        assert (await puck.get("/", headers={"authorization": f"Bearer {'secret' * 4}"})).json() == "the page"
+
+
+async def test_a_token_is_made_for_a_device_and_lets_it_in_until_it_is_removed(house: House) -> None:
+    async with house.client(HERE) as owner, house.client(ELSEWHERE) as puck:
+        made = (await owner.post("/v1/paired", json={"name": "Puck"})).json()
+        headers = {"authorization": f"Bearer {made['token']}"}
+        assert (await puck.get("/", headers=headers)).json() == "the page"
+        assert (await puck.post("/v1/paired", json={"name": "another"}, headers=headers)).status_code == 403
+        await owner.delete(f"/v1/paired/{made['id']}")
+        assert (await puck.get("/", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "x" * 500, "\x00\n", "", "Küche 🍳"])
+async def test_any_name_of_a_token_is_shortened_and_shown_as_text(house: House, name: str) -> None:
+    async with house.client(HERE) as owner:
+        made = (await owner.post("/v1/paired", json={"name": name})).json()["name"]
+    assert 0 < len(made) <= 40
+    assert made.isprintable()

@@ -24,7 +24,7 @@ async def opened(file: Path, clock: Clock) -> Paired:
 
 async def test_a_paired_device_is_known_after_a_restart(tmp_path: Path) -> None:
     file, clock = tmp_path / "paired.json", Clock()
-    secret = await (await opened(file, clock)).add("Ana's phone")
+    _, secret = await (await opened(file, clock)).add("Ana's phone")
     again = await opened(file, clock)
     found = again.known(secret)
     assert found is not None
@@ -37,7 +37,7 @@ async def test_a_paired_device_is_known_after_a_restart(tmp_path: Path) -> None:
 async def test_a_removed_device_is_told_and_stays_out(tmp_path: Path) -> None:
     file, clock = tmp_path / "paired.json", Clock()
     paired = await opened(file, clock)
-    secret, other = await paired.add("phone"), await paired.add("tablet")
+    (_, secret), (_, other) = await paired.add("phone"), await paired.add("tablet")
     found = paired.known(secret)
     assert found is not None
     device, removed = found
@@ -52,7 +52,7 @@ async def test_a_removed_device_is_told_and_stays_out(tmp_path: Path) -> None:
 async def test_a_device_that_is_not_used_for_long_has_to_be_paired_again(tmp_path: Path) -> None:
     file, clock = tmp_path / "paired.json", Clock()
     paired = await opened(file, clock)
-    used, unused = await paired.add("used"), await paired.add("unused")
+    (_, used), (_, unused) = await paired.add("used"), await paired.add("unused")
     clock.now += UNUSED_DAYS * DAY / 2
     found = paired.known(used)
     assert found is not None
@@ -66,7 +66,7 @@ async def test_a_device_that_is_not_used_for_long_has_to_be_paired_again(tmp_pat
 async def test_that_a_device_calls_is_written_down_once_an_hour(tmp_path: Path) -> None:
     file, clock = tmp_path / "paired.json", Clock()
     paired = await opened(file, clock)
-    secret = await paired.add("phone")
+    _, secret = await paired.add("phone")
     before = file.read_bytes()
     clock.now += NOTED / 2
     found = paired.known(secret)
@@ -80,7 +80,7 @@ async def test_that_a_device_calls_is_written_down_once_an_hour(tmp_path: Path) 
 
 async def test_a_damaged_record_costs_no_other_device(tmp_path: Path) -> None:
     file, clock = tmp_path / "paired.json", Clock()
-    secret = await (await opened(file, clock)).add("phone")
+    _, secret = await (await opened(file, clock)).add("phone")
     file.write_text(json.dumps([{"id": 3}, *json.loads(file.read_text())]))
     assert (await opened(file, clock)).known(secret) is not None
 
