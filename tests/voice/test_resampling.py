@@ -32,3 +32,10 @@ def test_it_delays_by_less_than_a_millisecond():
 
 def test_equal_rates_pass_through():
     assert StreamResampler(16_000, 16_000).resample(b"\x01\x02") == b"\x01\x02"
+
+
+@pytest.mark.parametrize(("from_rate", "to_rate"), [(24_000, 8_000), (16_000, 8_000), (24_000, 16_000)])
+def test_what_the_lower_rate_cannot_carry_is_not_mirrored_into_what_is_heard(from_rate, to_rate):
+    above = np.sin(2 * np.pi * 0.62 * to_rate * np.arange(from_rate) / from_rate) * 10_000
+    heard = np.frombuffer(StreamResampler(from_rate, to_rate).resample(above.astype("<i2").tobytes()), "<i2")
+    assert np.abs(heard[100:-100]).max() < 300  # 30 dB below what came in
