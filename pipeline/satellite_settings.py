@@ -1,14 +1,17 @@
 """Settings of the doors beside the web, one class each."""
 
-from typing import Annotated, Final, Self
+import base64
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 WYOMING_PORT: Final = 10_700
 """Where wyoming-satellite listens."""
+NOISE_KEY_BYTES: Final = 32
+"""Of the pre-shared key of ESPHome's encryption."""
 
 
 def _checked_tcp(uri: str) -> str:
@@ -20,6 +23,38 @@ def _checked_tcp(uri: str) -> str:
     if split.scheme != "tcp" or not split.hostname or split.path or port == 0:
         raise ValueError("is no address of a Wyoming satellite; write it as tcp://kitchen.local:10700")
     return f"tcp://{split.netloc}" if port else f"tcp://{split.netloc}:{WYOMING_PORT}"
+
+
+class IceServer(BaseModel):
+    """A STUN or TURN server, for browsers that are not in the house's network."""
+
+    model_config = _FROZEN
+
+    urls: str = Field(pattern=r"^(stuns?|turns?):[^\s]{1,250}$")
+    """Such as turn:turn.example.org:3478."""
+    username: str | None = None
+    credential: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _turn_has_its_credential(self) -> Self:
+        if self.urls.startswith("turn") and not (self.username and self.credential):
+            raise ValueError("a TURN server needs username and credential")
+        return self
+
+    def as_dict(self) -> dict[str, str]:
+        """What a browser is told of it."""
+        secret = self.credential.get_secret_value() if self.credential else None
+        found = {"urls": self.urls, "username": self.username, "credential": secret}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Webrtc(BaseModel):
+    """How sound travels between browsers and this machine."""
+
+    model_config = _FROZEN
+
+    ice_servers: tuple[IceServer, ...] = ()
+    """Inside a house none is needed, and none is asked."""
 
 
 class WyomingSatellite(BaseModel):
@@ -57,4 +92,66 @@ class Wyoming(BaseModel):
         uris = [each.uri for each in self.satellites.values()]
         if twice := next((uri for uri in uris if uris.count(uri) > 1), None):
             raise ValueError(f"has two satellites at {twice}: keep one of them")
+        return self
+
+
+def _checked_key(key: SecretStr) -> SecretStr:
+    try:
+        known = base64.b64decode(key.get_secret_value(), validate=True)
+    except ValueError:
+        known = b""
+    if len(known) != NOISE_KEY_BYTES:
+        raise ValueError(
+            "is no key of ESPHome: copy the 44 characters behind api: encryption: key: in its configuration"
+        )
+    return key
+
+
+class EsphomeDevice(BaseModel):
+    """A device with ESPHome's firmware, or a linux-voice-assistant."""
+
+    model_config = _FROZEN
+
+    address: str = Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")
+    """Its IP address or name, such as home-assistant-voice-0a1b2c.local."""
+    port: int = Field(default=6053, ge=1, le=65535)
+    key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = None
+    """The key of its `api: encryption:`, where it has one."""
+    room: str | None = Field(default=None, max_length=64)
+    """The room it stands in; unset, the area that the device itself names."""
+    barge_in: bool | None = None
+    """Whether it can be spoken to while it speaks, which takes a microphone that stays on and does not hear the
+    speaker. Unset, a linux-voice-assistant can, and ESPHome's own firmware cannot."""
+
+
+class Esphome(BaseModel):
+    """Devices with ESPHome: Home Assistant Voice PE, M5Stack Atom Echo, ESP32-S3-BOX-3, linux-voice-assistant."""
+
+    model_config = _FROZEN
+
+    enabled: bool = False
+    """Whether they are looked for; those that are set here are talked with in any case."""
+    discover: Literal["off", "list", "use"] = "list"
+    """What is done with devices on the network that are not set here: nothing, they are listed, or those that need
+    no key are talked with as well. Whoever can put a device on the network talks to the house then."""
+    host: str = "0.0.0.0"  # noqa: S104 - what is said is fetched here, at addresses that nobody can guess
+    """The address to listen on for devices that fetch what they are to say."""
+    port: int = Field(default=7861, ge=0, le=65535)
+    """The port for it; 0 takes any free one."""
+    address: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._:-]{1,253}$")
+    """How devices reach this machine, where they do not reach the address that it has itself, as in a container."""
+    follow_up: float = Field(default=8.0, ge=0.0, le=60.0)
+    """Seconds after an answer in which a device goes on listening; 0 asks for the wake word each time."""
+    devices: dict[Annotated[str, Field(pattern=r"^[\w .-]{1,64}$")], EsphomeDevice] = {}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to do."""
+        return self.enabled or bool(self.devices)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        places = [(each.address.lower(), each.port) for each in self.devices.values()]
+        if twice := next((place for place in places if places.count(place) > 1), None):
+            raise ValueError(f"has two devices at {twice[0]}: keep one of them")
         return self

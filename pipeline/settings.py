@@ -35,7 +35,8 @@ from pipeline import credentials
 from pipeline.addresses import checked_url
 from pipeline.credentials import CredentialsUnreadable
 from pipeline.quiet import QuietHours
-from pipeline.satellite_settings import Wyoming
+from pipeline.satellite_settings import Webrtc, Wyoming
+from pipeline.sip_settings import Sip
 from pipeline.store.settings import Embeddings, Stores
 from pipeline.tool_settings import Calendar, Finance, Google, Home, Joplin, Mcp, News, Policy, Questions, Weather
 from pipeline.vllm_arguments import Engine
@@ -272,6 +273,7 @@ class Settings(BaseSettings):
     """A file that holds the token and that only its owner can read."""
     log_level: LogLevel = "INFO"
     https: Https = Https()
+    webrtc: Webrtc = Webrtc()
     hearing: Hearing = Hearing()
     speaking: Speaking = Speaking()
     language: Language = Language()
@@ -291,6 +293,7 @@ class Settings(BaseSettings):
     mcp: dict[str, Mcp] = {}
     policy: Policy = Policy()
     wyoming: Wyoming = Wyoming()
+    sip: Sip = Sip()
 
     @classmethod
     def settings_customise_sources(

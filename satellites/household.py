@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from pipeline.caller import Caller
 from pipeline.settings import Settings
 from pipeline.store import archive
 from pipeline.store.archive import ArchiveFailed
@@ -70,7 +71,11 @@ class Household:
         said = await _said(request)
         if not request.scope.get(OWNER) and (BROWSER.fullmatch(name) is None or "person" in said):
             return _problem(NOT_YOURS, HTTPStatus.FORBIDDEN)
-        await self._stores().people.change(name, checked(said, self._settings))
+        people, changes = self._stores().people, checked(said, self._settings)
+        if BROWSER.fullmatch(name) is not None:
+            # It may be set up before anybody has talked with it.
+            await people.known(Caller("browser", name))
+        await people.change(name, changes)
         return JSONResponse({"changed": name})
 
     async def conversations(self, device: str, before: float | None = None) -> Response:

@@ -102,7 +102,6 @@ class Door(Protocol):
 
 
 DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
-    satellites.browser.door.mount,
     satellites.chat.door.mount,
     satellites.realtime.door.mount,
     satellites.engine_routes.mount,
@@ -111,7 +110,7 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
     satellites.tools.mount,
     satellites.mcp.door.mount,
 )
-"""Every door of this application."""
+"""The doors of this application beside the browser's."""
 
 SERVICES: tuple[Callable[[House], Service | None], ...] = ()
 """Every door that runs beside it, or None where the household does not want it."""
@@ -165,7 +164,8 @@ def create_app(
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     house = House(assistant, settings)
     services = [service for make in SERVICES if (service := make(house)) is not None]
-    doors = [door for mount in DOORS if (door := mount(app, assistant)) is not None]
+    doors: list[Door] = [satellites.browser.door.mount(app, assistant, settings.webrtc.ice_servers)]
+    doors += [door for mount in DOORS if (door := mount(app, assistant)) is not None]
     paired = Paired(JsonStore(settings.data_dir / "household" / "paired.json"))
     authority = secure.https.certificate.authority if secure else None
     pairing = Pairing(paired, secure.addresses if secure else list, authority)

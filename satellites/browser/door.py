@@ -2,26 +2,30 @@
 
 The signalling is that of Pipecat's SmallWebRTC transport: a POST carries an SDP offer and is answered with an
 SDP answer and the connection's id, PATCHes carry ICE candidates as the browser finds them (trickle ICE,
-RFC 8838). Host candidates are enough inside a house, so no STUN or TURN server is ever asked.
+RFC 8838). Host candidates are enough inside a house, so no STUN or TURN server is asked unless the settings name one.
+Where WebRTC finds no way, a page takes the websocket at `/api/socket`.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from aiortc.sdp import candidate_from_sdp
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller, Capability, Permission
+from pipeline.satellite_settings import IceServer
 from satellites.access import REMOVED
+from satellites.browser.socket import socket_transport
 from satellites.browser.transport import PeerGone, accept, browser_transport, watch
 
 STATIC = Path(__file__).parent / "static"
@@ -98,9 +102,11 @@ class Door:
     Every conversation is a task of its own: one that fails or whose browser vanishes leaves the others alone.
     """
 
-    def __init__(self, assistant: Assistant) -> None:
+    def __init__(self, assistant: Assistant, ice_servers: Sequence[IceServer] = ()) -> None:
         self._assistant = assistant
+        self._ice_servers = ice_servers
         self._conversations: dict[SmallWebRTCConnection, asyncio.Task[None]] = {}
+        self._sockets: set[asyncio.Task[None]] = set()
         self._negotiating = 0
 
     async def offer(self, offer: Offer, address: str, removed: asyncio.Event | None = None) -> Answer:
@@ -114,26 +120,14 @@ class Door:
             connection = self._find(offer.pc_id)
             await _negotiate(connection.renegotiate(offer.sdp, offer.type, offer.restart_pc))
             return _answer(connection)
-        try:
-            self._assistant.check()
-        except AssistantNotReady as error:
-            raise HTTPException(503, str(error)) from None
-        if len(self._conversations) + self._negotiating >= MAX_CONVERSATIONS:
-            raise HTTPException(429, "Too many conversations are open. End one and try again.")
+        self._check()
         self._negotiating += 1
         try:
-            connection = await _negotiate(accept(offer.sdp))
+            connection = await _negotiate(accept(offer.sdp, self._ice_servers))
         finally:
             self._negotiating -= 1
         answer = _answer(connection)
-        caller = Caller(
-            door="browser",
-            device=offer.device.device if offer.device else address,
-            room=offer.device.room if offer.device else None,
-            resumes=True,
-            capabilities=CAPABILITIES,
-            permissions=PERMISSIONS,
-        )
+        caller = _caller(offer.device.device, offer.device.room) if offer.device else _caller(address)
         self._conversations[connection] = asyncio.create_task(
             self._converse(connection, caller, removed), name=f"browser {connection.pc_id}"
         )
@@ -156,9 +150,40 @@ class Door:
             except (AssertionError, ValueError, IndexError) as error:
                 raise HTTPException(400, f"Not an ICE candidate: {each.candidate!r}") from error
 
+    async def socket(self, websocket: WebSocket, device: Device) -> None:
+        """Hold a conversation over a websocket that has not been accepted yet; return when it has ended.
+
+        Where it cannot be held, the websocket is closed with the reason. The application's gate ends it once its
+        device is removed.
+        """
+        await websocket.accept()
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            self._check()
+            self._sockets.add(task)
+            await self._assistant.converse(socket_transport(websocket), _caller(device.device, device.room))
+        except HTTPException as refused:
+            await websocket.close(1013, refused.detail)
+        except AssistantNotReady as early:
+            await websocket.close(1013, str(early))
+        except Exception:  # noqa: BLE001 - one conversation's failure ends no other
+            logger.exception("The conversation with {} failed", device.device)
+        finally:
+            self._sockets.discard(task)
+
+    def _check(self) -> None:
+        """Raise `HTTPException` 503 or 429 where no further conversation can be held."""
+        try:
+            self._assistant.check()
+        except AssistantNotReady as error:
+            raise HTTPException(503, str(error)) from None
+        if len(self._conversations) + len(self._sockets) + self._negotiating >= MAX_CONVERSATIONS:
+            raise HTTPException(429, "Too many conversations are open. End one and try again.")
+
     async def close(self) -> None:
         """End every conversation; the browsers are told that their peer left."""
-        tasks = list(self._conversations.values())
+        tasks = [*self._conversations.values(), *self._sockets]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -192,6 +217,17 @@ class Door:
         finally:
             del self._conversations[connection]
             await connection.disconnect()
+
+
+def _caller(device: str, room: str | None = None) -> Caller:
+    return Caller(
+        door="browser",
+        device=device,
+        room=room,
+        resumes=True,
+        capabilities=CAPABILITIES,
+        permissions=PERMISSIONS,
+    )
 
 
 class _Removed(Exception):  # noqa: N818 - reads as what happened
@@ -247,13 +283,13 @@ class _Page(StaticFiles):
 PAGE = _Page(directory=STATIC)
 
 
-def mount(app: FastAPI, assistant: Assistant) -> Door:
-    """Serve the page and its conversations on `app`: `/`, `/page/…` and `/api/offer`.
+def mount(app: FastAPI, assistant: Assistant, ice_servers: Sequence[IceServer] = ()) -> Door:
+    """Serve the page and its conversations on `app`: `/`, `/page/…`, `/api/offer` and `/api/socket`.
 
     Returns:
         The door; await its `close()` in the application's lifespan.
     """
-    door = Door(assistant)
+    door = Door(assistant, ice_servers)
 
     async def index(request: Request) -> Response:
         return await PAGE.get_response("index.html", request.scope)
@@ -266,8 +302,21 @@ def mount(app: FastAPI, assistant: Assistant) -> Door:
         await door.add_candidates(await _read(request, Candidates))
         return {"status": "success"}
 
+    async def ice() -> list[dict[str, Any]]:
+        return [each.as_dict() for each in ice_servers]
+
+    async def socket(websocket: WebSocket, device: str, room: str | None = None) -> None:
+        try:
+            named = Device(device=device, room=room)
+        except ValidationError:
+            await websocket.close(1008, "A device's name has letters, digits, _ and -, 64 at most.")
+            return
+        await door.socket(websocket, named)
+
+    app.add_api_route("/api/ice", ice, methods=["GET"])
+    app.add_api_websocket_route("/api/socket", socket)
     app.add_api_route("/", index, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/api/offer", offer, methods=["POST"])
     app.add_api_route("/api/offer", candidates, methods=["PATCH"])
-    app.mount("/page", PAGE)
+    app.mount("/page", GZipMiddleware(PAGE, minimum_size=1024))
     return door

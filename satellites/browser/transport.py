@@ -1,11 +1,15 @@
 """A browser's end of a conversation: Pipecat's SmallWebRTC transport, for voice alone, its peer watched."""
 
 import asyncio
+from collections.abc import Sequence
 
+from aiortc import RTCIceServer
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
+
+from pipeline.satellite_settings import IceServer
 
 HEARTBEAT = 1.0
 """Seconds between two looks at a peer; the page sends a ping on its data channel as often."""
@@ -40,7 +44,7 @@ class BrowserConnection(SmallWebRTCConnection):
         """There is none."""
 
 
-async def accept(sdp: str) -> SmallWebRTCConnection:
+async def accept(sdp: str, ice_servers: Sequence[IceServer] = ()) -> SmallWebRTCConnection:
     """Make a connection from a browser's offer.
 
     Leaves nothing open when it fails or is cancelled.
@@ -49,7 +53,8 @@ async def accept(sdp: str) -> SmallWebRTCConnection:
         ValueError: The first media section is not audio, where Pipecat looks for the microphone.
         Exception: Whatever aiortc raises for a description that it cannot read.
     """
-    connection: SmallWebRTCConnection = BrowserConnection()
+    servers = [RTCIceServer(**each.as_dict()) for each in ice_servers]
+    connection: SmallWebRTCConnection = BrowserConnection(servers)
     try:
         await connection.initialize(sdp, "offer")
         if [each.kind for each in connection.pc.getTransceivers()[:1]] != ["audio"]:

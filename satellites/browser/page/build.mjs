@@ -9,7 +9,7 @@ const copied = ["index.html", "admin.html", "favicon.svg", "passfel.webmanifest"
 
 const result = await build({
   absWorkingDir: here,
-  entryPoints: ["src/page.ts", "src/page.css", "src/admin.ts", "src/admin.css"],
+  entryPoints: ["src/page.ts", "src/page.css", "src/admin.ts", "src/admin.css", "src/capture.worklet.ts", "src/playback.worklet.ts"],
   outdir: target,
   bundle: true,
   minify: true,

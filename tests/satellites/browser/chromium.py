@@ -44,10 +44,15 @@ def chromium() -> str:
 
 @asynccontextmanager
 async def browser(
-    microphone: Path | None = None, *, allow: bool = True, network_log: Path | None = None
+    microphone: Path | None = None, *, allow: bool = True, network_log: Path | None = None, udp: bool = True
 ) -> AsyncIterator[Browser]:
-    """Start Chromium with a fresh profile; `allow` answers the question for the microphone with yes."""
+    """Start Chromium with a fresh profile; `allow` answers the question for the microphone with yes.
+
+    Without `udp` it sends none, as behind a firewall that lets only the web through.
+    """
     arguments = [*ARGUMENTS]
+    if not udp:
+        arguments.append("--force-webrtc-ip-handling-policy=disable_non_proxied_udp")
     if allow:
         arguments.append("--use-fake-ui-for-media-stream")
     if microphone:

@@ -1,5 +1,6 @@
 """The built page: nobody else's server in it, and the same bytes from the same sources."""
 
+import gzip
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ PAGE = STATIC.parent / "page"
 HARMLESS = {
     "https://github.com/pipecat-ai/pipecat-client-web.git",  # in the client's copy of its own package.json
     "https://github.com/uuidjs/uuid#getrandomvalues-not-supported",  # in an error message
+    "https://github.com/timostamm/protobuf-ts/blob/v1.0.8/MANUAL.md#bigint-support",  # in another
     "http://www.w3.org/2000/svg",  # a namespace
 }
 
@@ -33,9 +35,14 @@ def test_no_vendors_call_machinery_is_bundled():
 
 def test_every_bundled_package_has_its_licence():
     licences = (STATIC / "licences.txt").read_text()
-    for name in ("@pipecat-ai/client-js 1.13.1", "@pipecat-ai/small-webrtc-transport 1.10.8"):
-        assert name in licences
+    for name in ("client-js 1.13.1", "small-webrtc-transport 1.10.8", "websocket-transport 1.7.1"):
+        assert f"@pipecat-ai/{name}" in licences
     assert "Redistribution and use in source and binary forms" in licences
+
+
+def test_the_page_is_fetched_quickly_even_by_an_old_phone():
+    files = [file for file in STATIC.iterdir() if file.name.startswith(("index", "page", "favicon", "passfel"))]
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 500_000
 
 
 def test_nothing_is_inline_that_the_content_security_policy_forbids():

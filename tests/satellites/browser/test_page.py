@@ -116,6 +116,42 @@ async def test_the_sound_stops_at_once_when_the_answer_is_cut(serve: Serve, inte
         assert await page.page.evaluate("document.getElementById('voice').muted") is False
 
 
+async def test_where_udp_is_blocked_the_conversation_goes_over_the_web(serve: Serve, interruption: Path):
+    assistant = ScriptedAssistant()
+    async with serve(assistant) as address, browser(interruption, udp=False) as running:
+        page = await visit(running, address)
+        await page.page.click("#talk")
+        await page.state("speaking", 40)
+        assert await page.loudness() > 0.05
+        spoken = await page.caption(".assistant.cut .words")
+        assert 0 < len(spoken) < len(FIRST_ANSWER)
+        await page.caption(f".assistant:not(.cut) p:has-text('{SECOND_ANSWER}')")
+        assert page.complaints == []
+        await page.page.click("#talk")
+        await page.state("idle")
+        async with asyncio.timeout(10):
+            await assistant.ended.wait()
+    [caller] = assistant.callers
+    assert re.fullmatch(r"browser-[0-9a-f]{16}", caller.device)
+
+
+async def test_a_conversation_over_the_web_is_taken_up_again_when_the_server_comes_back(serve: Serve):
+    assistant = ScriptedAssistant()
+    async with browser(udp=False, allow=False) as running:
+        async with serve(assistant) as address:
+            page = await visit(running, address)
+            await page.page.fill("#text", "What is the weather like?")
+            await page.page.press("#text", "Enter")
+            await page.state("speaking", 40)
+        await page.state("connecting", 40)
+        async with serve(assistant, int(address.rsplit(":", 1)[1])):
+            await page.state("listening", 40)
+            await page.page.fill("#text", "And tomorrow?")
+            await page.page.press("#text", "Enter")
+            await page.state("speaking", 40)
+    assert len(assistant.callers) == 2
+
+
 async def test_a_typed_question_is_answered_without_a_microphone(serve: Serve):
     async with serve(ScriptedAssistant()) as address, browser(allow=False) as running:
         page = await visit(running, address)

@@ -1,10 +1,12 @@
 // One conversation with the server: connecting, staying connected, and what the server tells of it.
 import { LogLevel, PipecatClient, type RTVIMessage } from "@pipecat-ai/client-js";
 import { SmallWebRTCTransport } from "@pipecat-ai/small-webrtc-transport";
-import { deviceName } from "./api";
+import { ask, deviceName } from "./api";
 import { Microphone } from "./microphone";
 import { INSECURE, LOST, OLD, type Problem, STARTING, UNREACHABLE, microphoneProblem, refusal } from "./problems";
+import { SocketTransport } from "./socket";
 import type { Turn } from "./timings";
+import { Wires } from "./wires";
 import { words } from "./words";
 
 export type State = "idle" | "connecting" | "listening" | "thinking" | "speaking";
@@ -33,12 +35,14 @@ export interface Tool {
 /** Seconds of waiting before each attempt to connect again; the last one repeats. */
 const BACKOFF = [0.5, 1, 2, 4, 8, 15];
 const CONNECT_TIMEOUT = 15_000;
+/** After which WebRTC has found no way: inside a house it takes a tenth of a second. */
+const PATH_TIMEOUT = 6_000;
 const PROBE_TIMEOUT = 3_000;
 /** How long the assistant may think before the page stops showing it. */
 const THINKING_LIMIT = 20_000;
 const HEALTH_PERIOD = 1_000;
 
-class Transport extends SmallWebRTCTransport {
+class PeerTransport extends SmallWebRTCTransport {
   declare readonly pc: RTCPeerConnection | null;
 }
 
@@ -56,7 +60,9 @@ export class Session {
   readonly microphone = new Microphone();
   private state: State = "idle";
   private client: Client | null = null;
-  private transport: Transport | null = null;
+  private transport: PeerTransport | SocketTransport | null = null;
+  /** Whether this network lets WebRTC through, as far as is known. */
+  private blocked = false;
   private wanted = false;
   private connected = false;
   private attempts = 0;
@@ -69,7 +75,10 @@ export class Session {
     const again = () => {
       if (this.retry !== undefined && document.visibilityState === "visible") this.reconnect(0);
     };
-    window.addEventListener("online", again);
+    window.addEventListener("online", () => {
+      this.blocked = false; // it may be another network
+      again();
+    });
     document.addEventListener("visibilitychange", again);
   }
 
@@ -80,7 +89,7 @@ export class Session {
   /** Starts to talk: asks for the microphone, and connects unless a typed message already did. */
   async talk(): Promise<void> {
     this.listener.problem(null);
-    if (!navigator.mediaDevices || !("RTCPeerConnection" in window)) {
+    if (!navigator.mediaDevices || !("AudioWorklet" in window)) {
       this.listener.problem(window.isSecureContext ? OLD : INSECURE);
       return;
     }
@@ -131,30 +140,42 @@ export class Session {
   }
 
   private async connect(): Promise<void> {
-    const transport = new Transport({ mediaManager: this.microphone, iceServers: [] });
+    const server = await probe();
+    if (!this.wanted || this.client) return;
+    if (server !== "there") return await this.lost(server === "gone" ? UNREACHABLE : STARTING);
+    const peer = this.blocked || !("RTCPeerConnection" in window) ? null : new PeerTransport(await this.peerOptions());
+    if (!this.wanted || this.client) return;
+    const transport = peer ?? new SocketTransport(new Wires(this.microphone), deviceName());
     const client = this.makeClient(transport);
     this.client = client;
     this.transport = transport;
     try {
-      const server = await probe();
-      if (this.client !== client) return;
-      if (server !== "there") return await this.lost(server === "gone" ? UNREACHABLE : STARTING);
       const request = { endpoint: new URL("api/offer", document.baseURI), requestData: { device: deviceName() } };
-      await withTimeout(client.connect({ webrtcRequestParams: request }), CONNECT_TIMEOUT);
+      const connecting = client.connect(peer ? { webrtcRequestParams: request } : undefined);
+      await withTimeout(connecting, peer ? PATH_TIMEOUT : CONNECT_TIMEOUT);
     } catch (error) {
-      if (this.client === client) await this.failed(error);
-      return;
+      if (this.client !== client) return;
+      if (!(peer && error instanceof TimedOut)) return await this.failed(error);
+      this.blocked = true;
+      await this.drop();
+      return await this.connect();
     }
     if (this.client !== client) return;
     this.connected = true;
     this.attempts = 0;
+    if (transport instanceof SocketTransport) this.listener.voice(transport.wires.voice);
     this.listener.problem(null);
     this.change("listening");
     this.health = window.setInterval(() => this.checkHealth(), HEALTH_PERIOD);
     for (const text of this.pending.splice(0)) await this.type(text);
   }
 
-  private makeClient(transport: Transport): Client {
+  private async peerOptions(): Promise<ConstructorParameters<typeof SmallWebRTCTransport>[0]> {
+    const iceServers = await ask<RTCIceServer[]>("api/ice").catch(() => []);
+    return { mediaManager: this.microphone, iceServers } as ConstructorParameters<typeof SmallWebRTCTransport>[0];
+  }
+
+  private makeClient(transport: PeerTransport | SocketTransport): Client {
     const current = <A extends unknown[]>(react: (...args: A) => void) => {
       return (...args: A) => {
         if (this.client === client) react(...args);
@@ -206,6 +227,7 @@ export class Session {
     });
     client.onInterrupted = current(() => {
       this.listener.silence(true);
+      if (this.transport instanceof SocketTransport) this.transport.wires.drop();
       this.listener.interrupted();
       if (this.state === "speaking") this.change("listening");
     });
@@ -215,9 +237,13 @@ export class Session {
 
   /** Adds a microphone to a conversation that began in writing. */
   private async sendMicrophone(): Promise<void> {
-    const track = this.microphone.renew();
-    const sender = this.transport?.pc?.getTransceivers()[0]?.sender;
-    if (track && sender) await sender.replaceTrack(track);
+    if (this.transport instanceof SocketTransport) {
+      await this.transport.wires.listen();
+    } else {
+      const track = this.microphone.renew();
+      const sender = this.transport?.pc?.getTransceivers()[0]?.sender;
+      if (track && sender) await sender.replaceTrack(track);
+    }
     this.client?.enableMic(true);
     this.change(this.state);
   }
@@ -263,6 +289,7 @@ export class Session {
   }
 
   private checkHealth(): void {
+    if (this.transport instanceof SocketTransport) return;
     const state = this.transport?.pc?.iceConnectionState;
     const broken = state === "disconnected" || state === "failed";
     // The transport mends this by itself and keeps the conversation; `lost` comes when it gives up.
@@ -295,9 +322,11 @@ async function probe(): Promise<"gone" | "starting" | "there"> {
   }
 }
 
+class TimedOut extends Error {}
+
 function withTimeout<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = window.setTimeout(() => reject(new Error("timed out")), milliseconds);
+    const timer = window.setTimeout(() => reject(new TimedOut()), milliseconds);
     promise.then(resolve, reject).finally(() => window.clearTimeout(timer));
   });
 }
