@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -26,6 +26,7 @@ from pipeline.engine_state import Maintenance
 from pipeline.intents import LocalIntents
 from pipeline.latency import LatencyLog
 from pipeline.loading import completions_with, load_voice, start_language_model, warm_up
+from pipeline.local_answers import Loudness
 from pipeline.memory_watch import MemoryWatch
 from pipeline.providers import Providers
 from pipeline.quiet import Quiet, QuietHours
@@ -161,7 +162,12 @@ class Assistant:
         await self._stack.aclose()
 
     async def converse(
-        self, transport: BaseTransport, caller: Caller, *, call_tool: FunctionCallHandler | None = None
+        self,
+        transport: BaseTransport,
+        caller: Caller,
+        *,
+        call_tool: FunctionCallHandler | None = None,
+        loudness: Loudness | None = None,
     ) -> None:
         """Hold one conversation; return when it has ended. Cancellation ends it and leaves the others alone.
 
@@ -184,13 +190,15 @@ class Assistant:
                 latency=self.latency,
                 slot=slot,
                 call_tool=call_tool,
+                loudness=loudness,
                 earlier=earlier,
                 note=stores.conversations.note if stores is not None and caller.resumes else forget,
                 elsewhere=partial(stores.conversations.elsewhere, caller) if stores is not None else None,
             )
             self._open.add(conversation)
             try:
-                async with self._announcements.reach(conversation), self._loudness(conversation):
+                kept = nullcontext() if loudness is not None else self._loudness(conversation)
+                async with self._announcements.reach(conversation), kept:
                     await conversation.run()
             finally:
                 self._open.discard(conversation)

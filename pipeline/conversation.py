@@ -35,7 +35,7 @@ from pipeline.house_functions import HouseFunctions
 from pipeline.intents import LocalIntents
 from pipeline.language import LanguageModel
 from pipeline.latency import LatencyLog, TurnClock
-from pipeline.local_answers import LocalAnswers
+from pipeline.local_answers import LocalAnswers, Loudness
 from pipeline.openings import Openings
 from pipeline.prompt import Prompt
 from pipeline.prompt_keeper import PromptKeeper
@@ -91,6 +91,7 @@ class Conversation:
         latency: LatencyLog,
         slot: int | None = None,
         call_tool: FunctionCallHandler | None = None,
+        loudness: Loudness | None = None,
         earlier: Sequence[ChatCompletionMessageParam] = (),
         note: Note = forget,
         elsewhere: Callable[[], Awaitable[Sequence[ChatCompletionMessageParam]]] | None = None,
@@ -98,6 +99,7 @@ class Conversation:
         """Make it for `caller`.
 
         Args:
+            loudness: how loud the caller's device is; where it has no volume of its own, the voice is made quieter.
             earlier: what was said before it.
             note: told what is said in it.
             elsewhere: tells what was said with the same person at another device.
@@ -131,7 +133,7 @@ class Conversation:
                 engines.intents,
                 engines.toolbox.executor,
                 caller=caller,
-                loudness=self._ducker,
+                loudness=loudness or self._ducker,
                 context=self._functions.context,
                 elsewhere=elsewhere,
             ),

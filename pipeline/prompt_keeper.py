@@ -22,7 +22,7 @@ from pipecat.services.settings import LLMSettings
 from pipeline.caller import Caller
 from pipeline.digest import digest
 from pipeline.prompt import CLOCK_STALE, Prompt, trim
-from voice.frames import CONTINUES, SessionInstructionsFrame
+from voice.frames import CONTINUES, WHERE_CALLED, SessionInstructionsFrame
 
 
 class PromptKeeper(FrameProcessor):
@@ -70,6 +70,8 @@ class PromptKeeper(FrameProcessor):
             case LLMMessagesAppendFrame(run_llm=True):
                 self._prepare()
                 self._on_typed(_text_of(frame.messages))
+            case LLMSetToolsFrame() if frame.metadata.get(WHERE_CALLED) and not self._tools:
+                return
             case LLMSetToolsFrame(tools=ToolsSchema() as brought) if self._tools:
                 frame = LLMSetToolsFrame(ToolsSchema([*self._tools, *brought.standard_tools]))
             case SessionInstructionsFrame():

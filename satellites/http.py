@@ -60,6 +60,7 @@ class Latency(Protocol):
 
 
 class Assistant(
+    satellites.services.Assistant,
     satellites.realtime.door.Assistant,
     satellites.browser.door.Assistant,
     satellites.chat.door.Assistant,
@@ -69,7 +70,6 @@ class Assistant(
     satellites.tools.Assistant,
     satellites.admin.Assistant,
     satellites.mcp.door.Assistant,
-    satellites.services.Assistant,
     satellites.household.Assistant,
     Protocol,
 ):

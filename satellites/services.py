@@ -11,6 +11,7 @@ from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
 from pipeline.caller import Caller
+from pipeline.local_answers import Loudness
 from pipeline.settings import Settings
 from pipeline.speech import Speech
 from satellites.arbitration import Arbiter
@@ -26,9 +27,19 @@ class Assistant(Protocol):
     """What doors need of the assistant, which is loaded and warm while they run."""
 
     async def converse(
-        self, transport: BaseTransport, caller: Caller, *, call_tool: FunctionCallHandler | None = None
+        self,
+        transport: BaseTransport,
+        caller: Caller,
+        *,
+        call_tool: FunctionCallHandler | None = None,
+        loudness: Loudness | None = None,
     ) -> None:
-        """Hold one conversation over `transport`; return when it has ended. Raises `AssistantNotReady`."""
+        """Hold one conversation over `transport`; return when it has ended. Raises `AssistantNotReady`.
+
+        Args:
+            call_tool: calls the tools that the device brings.
+            loudness: the device's own volume, where it has one that can be changed.
+        """
 
     def speech(self) -> Speech:
         """Return the ears and the voice alone. Raises `AssistantNotReady`."""

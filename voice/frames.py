@@ -15,6 +15,9 @@ CONTINUES: Final = "passfel-continues"
 UNANSWERED: Final = "passfel-unanswered"
 """The key, in a transcript's metadata, that says that its turn wants no answer."""
 
+WHERE_CALLED: Final = "passfel-where-called"
+"""The key, in the metadata of a frame that offers tools, that keeps them from a model that cannot call the house's."""
+
 
 @dataclass
 class SessionInstructionsFrame(ControlFrame):

@@ -43,6 +43,7 @@ from pipecat.utils.time import time_now_iso8601
 from pipecat.workers.runner import WorkerRunner
 
 from pipeline.caller import Caller
+from pipeline.local_answers import Loudness
 from voice.frames import CommitAudioFrame, TurnDetectionFrame
 
 WORD_SECONDS = 0.1
@@ -176,6 +177,7 @@ class Voice(FrameProcessor):
         self._words = []
         if not words:
             return
+        await self.push_frame(AggregatedTextFrame(" ".join(words), "sentence"))
         await self.push_frame(TTSStartedFrame())
         samples = np.full(int(WORD_SECONDS * SAMPLE_RATE), AMPLITUDE, dtype="<i2")
         samples[::2] *= -1
@@ -199,8 +201,14 @@ class ScriptedAssistant:
         """Always ready for one more."""
 
     async def converse(
-        self, transport: BaseTransport, caller: Caller, *, call_tool: FunctionCallHandler | None = None
+        self,
+        transport: BaseTransport,
+        caller: Caller,
+        *,
+        call_tool: FunctionCallHandler | None = None,
+        loudness: Loudness | None = None,
     ) -> None:
+        self.loudness = loudness
         self.callers.append(caller)
         self.conversations += 1
         self.context = LLMContext([{"role": "system", "content": "persona"}])
