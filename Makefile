@@ -26,7 +26,7 @@ define quietly
 	|| { grep -v '^WARNING: Location' $(LOG) | tail -n 20 >&2; echo "Setting up failed; all of it is in $(LOG)." >&2; exit 1; }
 endef
 
-.PHONY: help serve setup test test-packages test-page test-home test-joplin test-long test-live record bench lint clean
+.PHONY: help serve setup test test-packages test-page test-home test-joplin test-wyoming test-long test-live record bench lint clean
 
 help:
 	@echo "make serve      set everything up and run the assistant at http://localhost:7860"
@@ -43,7 +43,7 @@ serve: $(PRODUCT)
 
 setup: $(PRODUCT)
 
-test: $(TESTED) test-packages test-page test-home test-joplin lint
+test: $(TESTED) test-packages test-page test-home test-joplin test-wyoming lint
 	@$(BIN)/pytest -m "not long"
 
 test-long: $(TESTED) test-packages
@@ -66,7 +66,7 @@ lint: $(TESTED)
 	@$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-ha .venv-vllm build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-ha .venv-wyoming .venv-vllm build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './*/node_modules/*' -prune -exec rm -rf {} +
 
 $(BIN)/pip:
@@ -106,6 +106,9 @@ test-page:
 # The tests talk to a real one; where it cannot be had, they are skipped, but not in CI.
 test-home: $(TESTED)
 	@$(BIN)/python -m tests.peers.home_assistant >> $(LOG) || [ -z "$${CI:-}" ]
+
+test-wyoming: $(TESTED)
+	@$(BIN)/python -m tests.peers.wyoming_satellite >> $(LOG) || [ -z "$${CI:-}" ]
 
 # Its database is compiled, with the headers of the Node that is here where it has them.
 test-joplin:

@@ -33,6 +33,8 @@ import satellites.readings
 import satellites.realtime.door
 import satellites.services
 import satellites.tools
+import satellites.wyoming.satellite
+import satellites.wyoming.server
 from pipeline.json_store import JsonStore
 from pipeline.settings import Settings, is_loopback
 from satellites.access import Access
@@ -112,7 +114,10 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
 )
 """The doors of this application beside the browser's."""
 
-SERVICES: tuple[Callable[[House], Service | None], ...] = ()
+SERVICES: tuple[Callable[[House], Service | None], ...] = (
+    satellites.wyoming.satellite.make,
+    satellites.wyoming.server.make,
+)
 """Every door that runs beside it, or None where the household does not want it."""
 
 

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from wyoming.event import Event, Eventable, async_write_event
+from wyoming.event import Event, Eventable
 
 LONGEST_LINE: Final = 64 << 10
 LARGEST_DATA: Final = 256 << 10
@@ -143,12 +143,30 @@ class Wire:
             self._read.extend(self._decoder.feed(received))
         return self._read.popleft()
 
-    async def send(self, event: Eventable) -> None:
-        """Send an event. Several tasks may. Raises `Gone` where it is not taken in time."""
+    def post(self, event: Eventable) -> None:
+        """Send an event soon, behind those that were sent before. What the other side does not take is dropped."""
+        if not self._writer.is_closing():
+            self._writer.write(encoded(event.event()))
+
+    async def flush(self) -> None:
+        """Wait until little is left to be sent. Several tasks may. Raises `Gone` where it is not taken in time."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await async_write_event(event.event(), self._writer)
+                await self._writer.drain()
         except TimeoutError:
             raise Gone(f"it took nothing for {SEND_SECONDS:.0f} s") from None
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             raise Gone(f"the connection was lost: {error}") from error
+
+    async def send(self, event: Eventable) -> None:
+        """Send an event. Raises `Gone` as `flush` does."""
+        self.post(event)
+        await self.flush()
+
+
+def encoded(event: Event) -> bytes:
+    """Return an event as it is sent; every version of the protocol reads its data behind the line."""
+    data = json.dumps(event.data, ensure_ascii=False).encode() if event.data else b""
+    payload = event.payload or b""
+    header = {"type": event.type, "data_length": len(data), "payload_length": len(payload)}
+    return json.dumps({name: value for name, value in header.items() if value}).encode() + b"\n" + data + payload

@@ -1,14 +1,14 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wyoming.event import Event, async_write_event
+from wyoming.event import Event, async_read_event, async_write_event
 
-from satellites.wyoming.wire import LARGEST_DATA, LARGEST_PAYLOAD, LONGEST_LINE, Decoder, Malformed
+from satellites.wyoming.wire import LARGEST_DATA, LARGEST_PAYLOAD, LONGEST_LINE, Decoder, Malformed, encoded
 
 VALUES = st.none() | st.booleans() | st.integers(-(1 << 53), 1 << 53) | st.text(max_size=20)
 EVENTS = st.builds(
@@ -19,36 +19,39 @@ EVENTS = st.builds(
 )
 
 
-class Written:
-    """Takes what the package writes."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def write(self, data: bytes) -> None:
-        self.data += data
-
-    def writelines(self, lines: Sequence[bytes]) -> None:
-        self.data += b"".join(lines)
-
-    async def drain(self) -> None:
-        pass
-
-
-def written(*events: Event) -> bytes:
-    writer = Written()
+async def written(*events: Event) -> bytes:
+    """What the package's own writer makes of events."""
+    reader, writer = asyncio.StreamReader(), Mock(drain=AsyncMock())
+    writer.write = reader.feed_data
+    writer.writelines = lambda lines: reader.feed_data(b"".join(lines))
     for event in events:
-        asyncio.run(async_write_event(event, writer))  # type: ignore[arg-type]
-    return writer.data
+        await async_write_event(event, writer)
+    reader.feed_eof()
+    return await reader.read()
+
+
+async def read_by_package(data: bytes) -> list[Event]:
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()
+    events = []
+    while (event := await async_read_event(reader)) is not None:
+        events.append(event)
+    return events
 
 
 @given(st.lists(EVENTS, max_size=4), st.lists(st.integers(1, 200), max_size=20))
 def test_what_the_package_writes_is_read_in_any_pieces(events: list[Event], pieces: list[int]) -> None:
-    data, decoder, read = written(*events), Decoder(), []
+    data, decoder, read = asyncio.run(written(*events)), Decoder(), []
     for piece in pieces:
         read += decoder.feed(data[:piece])
         data = data[piece:]
     assert read + decoder.feed(data) == events
+
+
+@given(st.lists(EVENTS, max_size=4))
+def test_the_package_reads_what_is_written(events: list[Event]) -> None:
+    assert asyncio.run(read_by_package(b"".join(encoded(event) for event in events))) == events
 
 
 @given(st.lists(st.binary(max_size=200), max_size=5))

@@ -1,0 +1,167 @@
+"""One connection to a satellite, and the conversations on it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+from loguru import logger
+from pipecat.frames.frames import Frame
+from wyoming.error import Error
+from wyoming.ping import Ping, Pong
+
+from pipeline.assistant import AssistantNotReady
+from pipeline.caller import Caller
+from pipeline.satellite_settings import WyomingSatellite
+from satellites.line import LineTransport
+from satellites.services import House
+from satellites.wyoming.dialogue import Ask, Begin, Dialogue, Hear, Interrupt, Listen, Output, Send
+from satellites.wyoming.sound import RATE
+from satellites.wyoming.wire import Gone, Wire
+from voice.wakeword import WakeWords
+
+PING_SECONDS: Final = 5.0
+SILENT_SECONDS: Final = 20.0
+"""After which a satellite that answers pings is taken for gone."""
+PATIENT_SECONDS: Final = 24 * 3600.0
+"""The same for an older one, which answers none: TCP itself finds out."""
+LEAD: Final = 0.25
+"""Seconds by which speech is sent ahead: a player on a small machine is started anew for each answer."""
+FILL_SECONDS: Final = 0.1
+"""Of silence that a conversation hears at once while its satellite sends nothing."""
+
+
+class Session:
+    """Serves one satellite until it is gone.
+
+    Args:
+        name: what the household calls it.
+        wire: the connection.
+        caller: the satellite.
+        listed: its settings.
+        house: the assistant, and who answers where several were woken.
+        on_state: told what the satellite is at, in one word, whenever that changes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        wire: Wire,
+        caller: Caller,
+        listed: WyomingSatellite,
+        house: House,
+        on_state: Callable[[str], None],
+    ) -> None:
+        chosen = house.settings.wyoming
+        self._wire = wire
+        self._caller = caller
+        self._house = house
+        self._follow_up = chosen.follow_up
+        self._on_state = on_state
+        self._dialogue = Dialogue(name, WakeWords(chosen.wake_words), barge_in=listed.barge_in)
+        self._transport: LineTransport | None = None
+        self._tasks = asyncio.TaskGroup()
+        self._called = asyncio.Event()
+        self._answers_pings = False
+
+    async def run(self) -> None:
+        """Hold its conversations until the connection ends, which cancels one that goes on.
+
+        Raises:
+            Gone: it has left.
+            Malformed: what it sends is no Wyoming.
+        """
+        try:
+            async with self._house.assistant.standby(self._caller, self._called.set), self._tasks as tasks:
+                tasks.create_task(self._ping())
+                tasks.create_task(self._say_what_is_called_for())
+                self._dialogue.open()
+                await self._perform()
+                while True:
+                    event = await self._wire.read(SILENT_SECONDS if self._answers_pings else PATIENT_SECONDS)
+                    self._answers_pings = self._answers_pings or Pong.is_type(event.type)
+                    self._dialogue.receive(event)
+                    await self._perform()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    # What the transport asks of a line.
+
+    async def play(self, audio: bytes) -> None:
+        """Have the satellite play speech."""
+        self._dialogue.play(audio)
+        with contextlib.suppress(Gone):
+            await self._perform()
+
+    async def follow(self, frame: Frame) -> None:
+        """Tell the satellite what happens."""
+        self._dialogue.see(frame)
+        with contextlib.suppress(Gone):
+            await self._perform()
+
+    async def _perform(self) -> None:
+        """Do what the dialogue asks for. Events leave in its order, whichever task comes here first."""
+        outputs = self._dialogue.take()
+        self._on_state(self._dialogue.state.value)
+        for output in outputs:
+            if isinstance(output, Send):
+                self._wire.post(output.event)
+        for output in outputs:
+            await self._do(output)
+        await self._wire.flush()
+
+    async def _do(self, output: Output) -> None:
+        match output:
+            case Ask(loudness):
+                self._tasks.create_task(self._decide(loudness))
+            case Begin(rate):
+                self._transport = LineTransport(
+                    self, input_rate=RATE, output_rate=rate, follow_up=self._follow_up, lead=LEAD
+                )
+                self._tasks.create_task(self._converse(self._transport))
+            case Hear(pcm) if self._transport is not None:
+                await self._transport.hear(pcm)
+            case Interrupt() if self._transport is not None:
+                await self._transport.interrupt()
+            case Listen() if self._transport is not None:
+                self._transport.listen()
+
+    async def _decide(self, loudness: float) -> None:
+        won = await self._house.arbiter.wins(self._caller.device, loudness)
+        self._dialogue.decided(won=won)
+        await self._perform()
+
+    async def _converse(self, transport: LineTransport) -> None:
+        """Hold one conversation; whatever goes wrong in it, the satellite can be woken again."""
+        filling = self._tasks.create_task(self._fill(transport))
+        try:
+            await self._house.assistant.converse(transport, self._caller)
+        except AssistantNotReady as early:
+            self._wire.post(Error(str(early)))
+        except Exception:  # noqa: BLE001 - the satellite stays connected
+            logger.exception(f"The conversation with {self._caller.device} failed")
+            self._wire.post(Error("the server has failed; its log says why"))
+        finally:
+            filling.cancel()
+        self._transport = None
+        self._dialogue.ended()
+        await self._perform()
+
+    async def _fill(self, transport: LineTransport) -> None:
+        """Let a conversation hear silence while no sound comes, so that a turn that was cut short ends."""
+        while True:
+            await asyncio.sleep(FILL_SECONDS)
+            if self._dialogue.deaf:
+                await transport.hear(bytes(2 * int(FILL_SECONDS * RATE)))
+
+    async def _say_what_is_called_for(self) -> None:
+        while True:
+            await self._called.wait()
+            self._called.clear()
+            self._dialogue.call()
+            await self._perform()
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            await self._wire.send(Ping())
