@@ -62,6 +62,8 @@ class Problems:
 
     def _note(self, message: "Message") -> None:
         record = message.record
+        if record["level"].name == "WARNING" and (record["name"] or "").startswith("pipecat"):
+            return  # it warns of what is none of an owner's business, such as a page that was closed
         told = {"at": record["time"].timestamp(), "level": record["level"].name, "what": record["message"][:500]}
         self._kept.append(told)
 
@@ -97,6 +99,7 @@ def mount(app: FastAPI, assistant: Assistant, settings: Settings, problems: Prob
             )
         kept = {"conversations": settings.stores.keep_days, "readings": settings.stores.readings_days}
         found = {"checks": checks, "memory": memory, "engine": engine, "tools": used, "keep_days": kept}
+        found["policy"] = settings.policy.model_dump()
         return JSONResponse({**found, "problems": problems.latest()})
 
     app.add_api_route("/admin", page, methods=["GET", "HEAD"], include_in_schema=False)

@@ -10,16 +10,16 @@ from fastapi import WebSocket
 from loguru import logger
 from pipecat.frames.frames import (
     CancelFrame,
-    CancelWorkerFrame,
     EndFrame,
     Frame,
     InputAudioRawFrame,
     InputTransportMessageFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection
 from pipecat.serializers.protobuf import ProtobufFrameSerializer
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
+
+from satellites.browser.transport import end_with_its_peer
 
 INPUT_RATE: Final = 16_000
 OUTPUT_RATE: Final = 24_000
@@ -68,8 +68,5 @@ def socket_transport(websocket: WebSocket) -> BaseTransport:
         ),
     )
 
-    async def left(*_: object) -> None:
-        await transport.input().push_frame(CancelWorkerFrame(reason="the page has left"), FrameDirection.UPSTREAM)
-
-    transport.add_event_handler("on_client_disconnected", left)
+    end_with_its_peer(transport)
     return transport

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from aiortc import RTCIceServer
 from loguru import logger
+from pipecat.frames.frames import CancelWorkerFrame
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
@@ -67,7 +69,7 @@ async def accept(sdp: str, ice_servers: Sequence[IceServer] = ()) -> SmallWebRTC
 
 def browser_transport(connection: SmallWebRTCConnection) -> BaseTransport:
     """Make the transport of a conversation: 16 kHz in, 24 kHz out, 16-bit mono, written in steps of 20 ms."""
-    return SmallWebRTCTransport(
+    transport = SmallWebRTCTransport(
         connection,
         TransportParams(
             audio_in_enabled=True,
@@ -77,6 +79,17 @@ def browser_transport(connection: SmallWebRTCConnection) -> BaseTransport:
             audio_out_10ms_chunks=2,
         ),
     )
+    end_with_its_peer(transport)
+    return transport
+
+
+def end_with_its_peer(transport: BaseTransport) -> None:
+    """Have the conversation over a transport end once the page has left."""
+
+    async def left(*_: object) -> None:
+        await transport.input().push_frame(CancelWorkerFrame(reason="the page has left"), FrameDirection.UPSTREAM)
+
+    transport.add_event_handler("on_client_disconnected", left)
 
 
 async def watch(connection: SmallWebRTCConnection) -> None:

@@ -74,3 +74,10 @@ async def test_the_newest_problems_are_kept(client, problems: Problems) -> None:
     assert len(told) == MOST_PROBLEMS
     assert told[0]["what"] == f"memory runs short {MOST_PROBLEMS + 4}"
     assert told[0]["level"] == "WARNING"
+
+
+async def test_what_libraries_warn_of_is_none_of_the_owners_business(problems: Problems) -> None:
+    with problems.noted():
+        for name, level in (("pipecat.transports.x", "WARNING"), ("pipecat.transports.x", "ERROR"), ("x", "WARNING")):
+            logger.patch(lambda record, name=name: record.update(name=name)).log(level, f"{name} {level}")
+    assert [each["what"] for each in problems.latest()] == ["x WARNING", "pipecat.transports.x ERROR"]

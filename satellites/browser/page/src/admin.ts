@@ -9,6 +9,29 @@ interface Overview {
   tools: { name: string; description: string; status: string | null; called: number | null; worked: number | null }[];
   problems: { at: number; level: string; what: string }[];
   keep_days: { conversations: number; readings: number };
+  policy: { forbid: string[]; confirm: string[]; people: Record<string, string[]>; rooms: Record<string, string[]> };
+}
+
+interface Household {
+  devices?: Device[];
+  people?: string[];
+}
+
+interface Device {
+  name: string;
+  title: string | null;
+  door: string;
+  room: string | null;
+  person: string | null;
+  last_seen: number;
+}
+
+/** A device as its door sees it now. */
+interface Satellite {
+  device: string;
+  door: string;
+  state: string;
+  detail: Record<string, unknown>;
 }
 
 interface Memory {
@@ -20,6 +43,7 @@ interface Memory {
 interface Paired {
   id: string;
   name: string;
+  owner: boolean;
   paired_at: number;
   seen_at: number;
 }
@@ -64,6 +88,13 @@ async function look(): Promise<void> {
     drawMemory(overview);
     drawLists(overview);
     drawDevices(paired);
+    drawPolicy(overview);
+    // Without a database there are none, and the rest is told all the same.
+    const [household, satellites] = await Promise.all([
+      ask<Household>("v1/devices").catch((): Household => ({})),
+      ask<Satellite[]>("v1/satellites"),
+    ]);
+    drawHousehold(household, satellites);
   } catch {
     find("state").textContent = "The assistant does not answer. Is it running?";
     find("state").className = "wrong";
@@ -162,7 +193,7 @@ function drawLists({ checks, tools, problems, keep_days }: Overview): void {
 function drawDevices(paired: Paired[]): void {
   const shown = find("devices");
   if (shown.contains(document.activeElement)) return; // a button that is about to be pressed stays where it is
-  const items = paired.map(({ id, name, seen_at: seen }) => {
+  const items = paired.map(({ id, name, owner, seen_at: seen }) => {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Remove";
@@ -174,10 +205,79 @@ function drawDevices(paired: Paired[]): void {
         void look();
       });
     });
-    const told = element("span", "", name, element("span", "soft", `last here ${moment(seen)}`));
+    const seenLast = `${owner ? "an owner's, " : ""}last here ${moment(seen)}`;
+    const told = element("span", "", name, element("span", "soft", seenLast));
     return element("li", "", "", element("div", "row", "", told, button));
   });
   fill("devices", items, "Only this machine. Press “Add a device” in the conversation, or run passfel pair.");
+}
+
+function drawHousehold({ devices = [], people = [] }: Household, satellites: Satellite[]): void {
+  const shown = find("household");
+  if (shown.contains(document.activeElement)) return; // what is being typed is not taken away
+  const known = new Set(devices.map(({ name }) => name));
+  const state = new Map(satellites.map((each) => [each.device, each]));
+  const items = devices.map((device) => {
+    const now = state.get(device.name);
+    const name = element("span", problem(now) ? "wrong" : "", device.title ?? device.name);
+    const told = [device.title ? device.name : "", device.door, now?.state ?? `last seen ${moment(device.last_seen)}`];
+    name.append(element("span", "soft", told.filter(Boolean).join(", ")), ...details(now));
+    const fields = element("span", "fields", "", field(device, "room", "Room"), field(device, "person", "Person"));
+    return element("li", "", "", name, fields);
+  });
+  const others = satellites.filter(({ device }) => !known.has(device));
+  items.push(
+    ...others.map((each) => {
+      const name = element("span", problem(each) ? "wrong" : "", each.device);
+      name.append(element("span", "soft", `${each.door}, ${each.state}`), ...details(each));
+      return element("li", "", "", name);
+    }),
+  );
+  fill("household", items, "None has called yet.");
+  const rooms = new Set(devices.flatMap(({ room }) => (room ? [room] : [])));
+  find("people").replaceChildren(...people.map((name) => new Option(name)));
+  find("rooms").replaceChildren(...[...rooms].map((name) => new Option(name)));
+}
+
+function problem(satellite: Satellite | undefined): string {
+  return String(satellite?.detail["problem"] ?? "");
+}
+
+function details(satellite: Satellite | undefined): HTMLElement[] {
+  if (!satellite) return [];
+  const told = Object.entries(satellite.detail).flatMap(([name, value]) => {
+    if (value === null || value === "" || name === "problem") return [];
+    return [`${name.replaceAll("_", " ")}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`];
+  });
+  return [problem(satellite), told.join(", ")].filter(Boolean).map((text) => element("span", "soft", text));
+}
+
+function field(device: Device, what: "room" | "person", label: string): HTMLElement {
+  const input = document.createElement("input");
+  input.value = device[what] ?? "";
+  input.placeholder = label;
+  input.maxLength = 40;
+  input.setAttribute("list", what === "room" ? "rooms" : "people");
+  input.setAttribute("aria-label", `${label} of ${device.title ?? device.name}`);
+  input.addEventListener("change", () => {
+    const change = ask(`v1/devices/${encodeURIComponent(device.name)}`, "PATCH", { [what]: input.value.trim() || null });
+    change.then(
+      () => (find("said").textContent = "Holds from the next conversation on."),
+      (error: Error) => (find("said").textContent = error.message),
+    );
+  });
+  return input;
+}
+
+function drawPolicy({ policy }: Overview): void {
+  const lines = [
+    ...policy.forbid.map((tool) => `${tool}: never`),
+    ...policy.confirm.map((tool) => `${tool}: after a yes`),
+    ...Object.entries(policy.people).map(([tool, names]) => `${tool}: only ${names.join(", ")}`),
+    ...Object.entries(policy.rooms).map(([tool, names]) => `${tool}: only in ${names.join(", ")}`),
+  ];
+  const usual = "Whatever unlocks, opens a garage or a gate, or deletes is confirmed aloud.";
+  fill("policy", [usual, ...lines].map((line) => element("li", "", line)), "");
 }
 
 function moment(seconds: number): string {

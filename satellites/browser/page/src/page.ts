@@ -2,6 +2,8 @@
 import { activity } from "./activity";
 import { Captions } from "./captions";
 import { card } from "./cards";
+import { Device } from "./device";
+import { History } from "./history";
 import { Meter } from "./meter";
 import { Pairing } from "./pairing";
 import { type Preferences, Settings } from "./preferences";
@@ -203,7 +205,18 @@ find("type").addEventListener("submit", (event) => {
 const pairing = new Pairing(find<HTMLDialogElement>("pairing"));
 find("add-device").addEventListener("click", () => void pairing.show());
 
-find("open-settings").addEventListener("click", () => void settings.show());
+const deviceGroup = find("this-device");
+const device = new Device(deviceGroup, (problem) => {
+  const told = deviceGroup.querySelector("p");
+  if (told) told.textContent = problem || words.deviceChanged;
+});
+find("open-settings").addEventListener("click", () => {
+  void settings.show();
+  void device.show();
+});
+
+const history = new History(find<HTMLDialogElement>("history"));
+find("open-history").addEventListener("click", () => void history.show());
 
 window.addEventListener("pagehide", () => void session.end());
 

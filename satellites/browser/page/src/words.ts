@@ -107,6 +107,16 @@ const EN = {
   house: "Asking the house",
   questions: "Looking it up",
   working: "Working on it",
+  earlier: "Earlier",
+  more: "Show more",
+  nothingSaid: "Nothing was said here before, or nothing is kept.",
+  thisDevice: "This device",
+  deviceTitle: "Its name",
+  room: "Room",
+  speed: "How fast the assistant speaks",
+  voice: "Its voice",
+  asEverywhere: "As everywhere",
+  deviceChanged: "Holds from the next conversation on.",
 };
 
 export type Words = typeof EN;
@@ -218,6 +228,16 @@ const DE: Words = {
   house: "Ich frage das Haus",
   questions: "Ich schlage nach",
   working: "Ich arbeite daran",
+  earlier: "Früheres",
+  more: "Mehr zeigen",
+  nothingSaid: "Hier wurde noch nichts gesagt, oder nichts wird aufbewahrt.",
+  thisDevice: "Dieses Gerät",
+  deviceTitle: "Sein Name",
+  room: "Raum",
+  speed: "Wie schnell der Assistent spricht",
+  voice: "Seine Stimme",
+  asEverywhere: "Wie überall",
+  deviceChanged: "Gilt ab dem nächsten Gespräch.",
 };
 
 const FR: Words = {
@@ -327,6 +347,16 @@ const FR: Words = {
   house: "J'interroge la maison",
   questions: "Je cherche",
   working: "J'y travaille",
+  earlier: "Avant",
+  more: "Montrer plus",
+  nothingSaid: "Rien n'a encore été dit ici, ou rien n'est gardé.",
+  thisDevice: "Cet appareil",
+  deviceTitle: "Son nom",
+  room: "Pièce",
+  speed: "Vitesse de la parole",
+  voice: "Sa voix",
+  asEverywhere: "Comme partout",
+  deviceChanged: "Valable dès la prochaine conversation.",
 };
 
 export const LANGUAGES = { en: "English", de: "Deutsch", fr: "Français" } as const;
