@@ -155,3 +155,18 @@ class Esphome(BaseModel):
         if twice := next((place for place in places if places.count(place) > 1), None):
             raise ValueError(f"has two devices at {twice[0]}: keep one of them")
         return self
+
+
+class Xiaozhi(BaseModel):
+    """Devices with the xiaozhi-esp32 firmware."""
+
+    model_config = _FROZEN
+
+    enabled: bool = False
+    """Whether they may ask here where to talk. Each is let in by the code that it shows."""
+    host: str = "0.0.0.0"  # noqa: S104 - whoever is not let in gets no further than to ask for it
+    """The address to listen on, without encryption: these devices cannot check the house's certificate."""
+    port: int = Field(default=8003, ge=0, le=65535)
+    """The port for it; 0 takes any free one."""
+    follow_up: float = Field(default=8.0, ge=1.0, le=60.0)
+    """Seconds after an answer in which a device goes on listening."""

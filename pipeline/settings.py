@@ -35,7 +35,7 @@ from pipeline import credentials
 from pipeline.addresses import checked_url
 from pipeline.credentials import CredentialsUnreadable
 from pipeline.quiet import QuietHours
-from pipeline.satellite_settings import Webrtc, Wyoming
+from pipeline.satellite_settings import Webrtc, Wyoming, Xiaozhi
 from pipeline.sip_settings import Sip
 from pipeline.store.settings import Embeddings, Stores
 from pipeline.tool_settings import Calendar, Finance, Google, Home, Joplin, Mcp, News, Policy, Questions, Weather
@@ -294,6 +294,7 @@ class Settings(BaseSettings):
     policy: Policy = Policy()
     wyoming: Wyoming = Wyoming()
     sip: Sip = Sip()
+    xiaozhi: Xiaozhi = Xiaozhi()
 
     @classmethod
     def settings_customise_sources(

@@ -35,6 +35,7 @@ import satellites.services
 import satellites.tools
 import satellites.wyoming.satellite
 import satellites.wyoming.server
+import satellites.xiaozhi.door
 from pipeline.json_store import JsonStore
 from pipeline.settings import Settings, is_loopback
 from satellites.access import Access
@@ -117,6 +118,7 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
 SERVICES: tuple[Callable[[House], Service | None], ...] = (
     satellites.wyoming.satellite.make,
     satellites.wyoming.server.make,
+    satellites.xiaozhi.door.make,
 )
 """Every door that runs beside it, or None where the household does not want it."""
 
@@ -167,13 +169,13 @@ def create_app(
                 await asyncio.gather(*(door.close() for door in doors))
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    house = House(assistant, settings)
-    services = [service for make in SERVICES if (service := make(house)) is not None]
-    doors: list[Door] = [satellites.browser.door.mount(app, assistant, settings.webrtc.ice_servers)]
-    doors += [door for mount in DOORS if (door := mount(app, assistant)) is not None]
     paired = Paired(JsonStore(settings.data_dir / "household" / "paired.json"))
     authority = secure.https.certificate.authority if secure else None
     pairing = Pairing(paired, secure.addresses if secure else list, authority)
+    house = House(assistant, settings, waiting=pairing.waiting)
+    services = [service for make in SERVICES if (service := make(house)) is not None]
+    doors: list[Door] = [satellites.browser.door.mount(app, assistant, settings.webrtc.ice_servers)]
+    doors += [door for mount in DOORS if (door := mount(app, assistant)) is not None]
     satellites.pairing.door.mount(app, pairing)
     problems = satellites.admin.Problems()
     satellites.admin.mount(app, assistant, settings, problems)

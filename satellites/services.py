@@ -15,6 +15,7 @@ from pipeline.local_answers import Loudness
 from pipeline.settings import Settings
 from pipeline.speech import Speech
 from satellites.arbitration import Arbiter
+from satellites.pairing.waiting import Waiting
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
@@ -58,6 +59,8 @@ class House:
     assistant: Assistant
     settings: Settings
     arbiter: Arbiter = field(default_factory=Arbiter)
+    waiting: Waiting | None = None
+    """Where devices are let in that show a code; None where nobody can let them in."""
 
 
 @dataclass(frozen=True, slots=True)

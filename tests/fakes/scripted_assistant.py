@@ -177,7 +177,9 @@ class Voice(FrameProcessor):
         self._words = []
         if not words:
             return
-        await self.push_frame(AggregatedTextFrame(" ".join(words), "sentence"))
+        sentence = AggregatedTextFrame(" ".join(words), "sentence")
+        sentence.append_to_context = False
+        await self.push_frame(sentence)
         await self.push_frame(TTSStartedFrame())
         samples = np.full(int(WORD_SECONDS * SAMPLE_RATE), AMPLITUDE, dtype="<i2")
         samples[::2] *= -1
