@@ -22,6 +22,7 @@ from pipeline.store import command as store_command
 from pipeline.store.command import StoreCommandFailed
 from pipeline.tool_commands import ToolCommandFailed
 from satellites.pairing import command as pairing_command
+from satellites.sip import command as sip_command
 
 if TYPE_CHECKING:
     from satellites.realtime.talk import Report
@@ -144,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     engine_control.add_commands(commands, _own_address)
     tool_commands.add_commands(commands)
     pairing_command.add_commands(commands, _own_address)
+    sip_command.add_commands(commands, _own_address)
 
     doctor = commands.add_parser(
         "doctor",

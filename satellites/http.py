@@ -32,6 +32,7 @@ import satellites.pairing.door
 import satellites.readings
 import satellites.realtime.door
 import satellites.services
+import satellites.sip.door
 import satellites.tools
 import satellites.wyoming.satellite
 import satellites.wyoming.server
@@ -119,6 +120,7 @@ SERVICES: tuple[Callable[[House], Service | None], ...] = (
     satellites.wyoming.satellite.make,
     satellites.wyoming.server.make,
     satellites.xiaozhi.door.make,
+    satellites.sip.door.make,
 )
 """Every door that runs beside it, or None where the household does not want it."""
 

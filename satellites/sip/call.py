@@ -1,0 +1,288 @@
+"""One telephone call, whatever network it came by: the PIN, the conversation, and how it ends."""
+
+import asyncio
+import contextlib
+import time
+from contextlib import aclosing
+from typing import Final, Protocol
+
+from loguru import logger
+from pipecat.frames.frames import BotStartedSpeakingFrame, Frame, InterruptionFrame, TTSSpeakFrame
+
+from pipeline.assistant import AssistantNotReady
+from pipeline.caller import Caller
+from satellites.line import LineTransport
+from satellites.services import Assistant
+from satellites.sip.callers import MOST_TRIES, Admission, Keys, Pins, shown
+from satellites.sip.manners import Act, Manners
+from satellites.sip.phrases import Phrases, is_farewell
+from satellites.sip.wire import RATE
+from voice.piper import VoiceError
+
+MOST_HEARD: Final = 500
+"""Pieces of sound that wait to be heard, of 20 ms; of more, the newest are dropped."""
+PIN_SECONDS: Final = 20.0
+"""What a caller gets to type the PIN, or to type on."""
+PIECE: Final = RATE * 2 // 50
+"""Bytes of sound in 20 ms."""
+LEAD: Final = 0.1
+"""Seconds by which speech is sent ahead of being heard."""
+SPEECHLESS: Final = 10.0
+"""Seconds in which the caller's sound has to begin; without any, the line is deaf in that direction."""
+
+
+class Leg(Protocol):
+    """The network's side of a call."""
+
+    def play(self, pcm: bytes) -> None:
+        """Have sound heard at `RATE`, soon after what was played before."""
+
+    def flush(self) -> None:
+        """Forget what was played and is not yet heard."""
+
+    def hang_up(self) -> None:
+        """End the call."""
+
+
+class Call:
+    """A call that has been answered.
+
+    Args:
+        leg: where it is heard.
+        admission: who calls.
+        assistant: whom they talk to.
+        pins: checks what they type.
+        phrases: what is said to them.
+        greeting: what is said first.
+        silence: seconds in which nobody says anything before the caller is asked for.
+        longest: seconds that it may last.
+    """
+
+    def __init__(
+        self,
+        leg: Leg,
+        admission: Admission,
+        *,
+        assistant: Assistant,
+        pins: Pins,
+        phrases: Phrases,
+        greeting: str | None = None,
+        silence: float,
+        longest: float,
+    ) -> None:
+        self.admission = admission
+        self.problem: str | None = None
+        """What is wrong with it, and what to look at."""
+        self.state = "ringing"
+        self._leg = leg
+        self._assistant = assistant
+        self._pins = pins
+        self._phrases = phrases
+        self._greeting = greeting
+        self._manners = Manners(silence, longest, lambda text: is_farewell(text, phrases), time.monotonic())
+        self._heard: asyncio.Queue[bytes] = asyncio.Queue(MOST_HEARD)
+        self._keys: asyncio.Queue[str] = asyncio.Queue(64)
+        self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._transport: LineTransport | None = None
+        self._any_sound = False
+
+    # What the network tells.
+
+    def hear(self, pcm: bytes) -> None:
+        """Take what the caller says, 16-bit mono PCM at `RATE`; beyond ten seconds unheard it is dropped."""
+        self._any_sound = True
+        with contextlib.suppress(asyncio.QueueFull):
+            self._heard.put_nowait(pcm)
+
+    def press(self, key: str) -> None:
+        """Take a key that the caller pressed."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._keys.put_nowait(key)
+
+    def hold(self, held: bool) -> None:
+        """Note that the caller's side has put the call on hold, or taken it off again."""
+        self.state = "held" if held else "talking"
+        self._manners.hold(held, time.monotonic())
+        self._changed.set()
+
+    def over(self) -> None:
+        """Note that the other side has hung up, or that the network has ended the call."""
+        self._ended.set()
+
+    # The call.
+
+    async def run(self) -> None:
+        """Hold the call; return when it has ended, whichever side ended it. Cancellation hangs up."""
+        self.state = "talking"
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                held = tasks.create_task(self._hold())
+                beside = [tasks.create_task(self._until_ended(held)), tasks.create_task(self._notice_deafness())]
+                await asyncio.wait({held})
+                for task in beside:
+                    task.cancel()
+        finally:
+            self.state = "ended"
+            self._leg.hang_up()
+
+    async def _hold(self) -> None:
+        try:
+            caller = await self._let_in()
+            words = None
+            while caller is not None:
+                caller = await self._converse(caller, words or self._first_words(caller))
+                words = self._phrases.welcome
+        except AssistantNotReady as error:
+            logger.warning(f"a call cannot be held: {error}")
+            await self._speak(self._phrases.unwell)
+
+    async def _until_ended(self, held: asyncio.Task[None]) -> None:
+        await self._ended.wait()
+        held.cancel()
+
+    async def _notice_deafness(self) -> None:
+        await asyncio.sleep(SPEECHLESS)
+        if not self._any_sound:
+            self.problem = (
+                "nothing of the caller is heard: let UDP of rtp_ports through the firewall, and check that the other "
+                "side knows this machine's address"
+            )
+            logger.warning(f"call with {shown(self.admission.number)}: {self.problem}")
+
+    async def _let_in(self) -> Caller | None:
+        """Ask for the PIN where that comes first; None where the caller may not come in."""
+        if not self.admission.asks_pin:
+            return self.admission.caller(proven=False)
+        words = self._phrases.ask_pin
+        for _ in range(MOST_TRIES):
+            typed = await self._asked(words)
+            if typed is None:
+                break
+            if self._pins.check(typed, time.monotonic()):
+                return self.admission.caller(proven=True)
+            logger.warning(f"a wrong PIN from {shown(self.admission.number)}")
+            words = self._phrases.wrong_pin
+        await self._speak(self._phrases.no_pin)
+        return None
+
+    async def _asked(self, words: str) -> str | None:
+        """Ask for the PIN, which the first key breaks off; None where none comes."""
+        keys = Keys(self._pins.length)
+        async with asyncio.TaskGroup() as tasks:
+            asking = tasks.create_task(self._speak(words))
+            try:
+                while True:
+                    limit = PIN_SECONDS if asking.done() else PIN_SECONDS + 10.0
+                    async with asyncio.timeout(limit):
+                        key = await self._keys.get()
+                    if not asking.done():
+                        asking.cancel()
+                        self._leg.flush()
+                    if (typed := keys.press(key)) is not None:
+                        return typed
+            except TimeoutError:
+                return None
+
+    async def _speak(self, words: str) -> None:
+        """Say something outside of a conversation; return once it has been heard."""
+        due = time.monotonic()
+        try:
+            async with aclosing(self._assistant.speech().speak(words, rate=RATE)) as speech:
+                async for chunk in speech:
+                    for start in range(0, len(chunk), PIECE):
+                        piece = chunk[start : start + PIECE]
+                        self._leg.play(piece)
+                        due = max(due, time.monotonic()) + len(piece) / (2 * RATE)
+                        await asyncio.sleep(max(0.0, due - time.monotonic() - LEAD))
+        except (VoiceError, AssistantNotReady) as error:
+            logger.warning(f"it cannot be said: {error}")
+        await asyncio.sleep(max(0.0, due - time.monotonic()) + LEAD)
+
+    def _first_words(self, caller: Caller) -> str:
+        if self._greeting is not None:
+            return self._greeting
+        if caller.person is not None:
+            return self._phrases.greeting_person.format(person=caller.person.title())
+        return self._phrases.greeting if self.admission.kind == "person" else self._phrases.greeting_guest
+
+    async def _converse(self, caller: Caller, greeting: str) -> Caller | None:
+        """Hold one conversation; returns who goes on with another one, where the PIN was typed meanwhile."""
+        transport = self._transport = LineTransport(self, input_rate=RATE, output_rate=RATE, lead=LEAD)
+        while not self._heard.empty():  # what was said to nobody
+            self._heard.get_nowait()
+        proven = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(self._listen(transport)),
+                tasks.create_task(self._mind_manners(transport)),
+                tasks.create_task(self._take_keys(transport, caller, proven)),
+            ]
+            await transport.tell(TTSSpeakFrame(greeting, append_to_context=False))
+            try:
+                await self._assistant.converse(transport, caller)
+            finally:
+                self._transport = None
+                for task in beside:
+                    task.cancel()
+        return self.admission.caller(proven=True) if proven.is_set() else None
+
+    async def _listen(self, transport: LineTransport) -> None:
+        while True:
+            await transport.hear(await self._heard.get())
+
+    async def _take_keys(self, transport: LineTransport, caller: Caller, proven: asyncio.Event) -> None:
+        """Take a PIN that a caller types who is not proven yet; the star key breaks off what is being said."""
+        keys = Keys(self._pins.length)
+        tries = MOST_TRIES
+        while True:
+            key = await self._keys.get()
+            if key == "*":
+                await transport.interrupt()
+            typed = keys.press(key)
+            if typed is None or caller.resumes or not self._pins.length or not tries:
+                continue
+            if self._pins.check(typed, time.monotonic()):
+                proven.set()
+                await transport.end("the PIN was typed")
+            else:
+                tries -= 1
+                logger.warning(f"a wrong PIN from {shown(self.admission.number)}")
+                await self._say(self._phrases.wrong_pin)
+
+    async def _mind_manners(self, transport: LineTransport) -> None:
+        while True:
+            self._changed.clear()
+            now = time.monotonic()
+            act = self._manners.act(now)
+            if act is Act.HANG_UP:
+                await transport.end("the call is over")
+                return
+            if act is not None:
+                await self._say(self._said(act))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, self._manners.next(now) - now)):
+                    await self._changed.wait()
+
+    def _said(self, act: Act) -> str:
+        phrases = self._phrases
+        words = {Act.ASK: phrases.still_there, Act.WARN: phrases.one_minute, Act.LEAVE: phrases.goodbye}
+        return words.get(act, phrases.too_long)
+
+    async def _say(self, words: str) -> None:
+        if self._transport is not None:
+            await self._transport.tell(TTSSpeakFrame(words, append_to_context=False))
+
+    # What the conversation tells.
+
+    async def play(self, audio: bytes) -> None:
+        """Have the assistant's speech heard."""
+        self._leg.play(audio)
+
+    async def follow(self, frame: Frame) -> None:
+        """See what happens in the conversation."""
+        if isinstance(frame, InterruptionFrame):
+            self._leg.flush()
+        self._manners.see(frame, time.monotonic())
+        if not isinstance(frame, BotStartedSpeakingFrame):
+            self._changed.set()

@@ -1,0 +1,308 @@
+"""The door for telephones: who calls, in how many calls at a time, over a stack that is started again when it dies."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+from loguru import logger
+
+from pipeline.assistant import AssistantNotReady
+from pipeline.sip_settings import Sip
+from satellites.services import House, Satellite, Service
+from satellites.sip import wire
+from satellites.sip.call import Call
+from satellites.sip.callers import Admission, Directory, Pins, shown
+from satellites.sip.phrases import PHRASES
+from satellites.sip.process import Phone, PhoneEnded
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 30.0
+"""Seconds until a telephone process that ended is started again, twice as many each time."""
+CALM: Final = 60.0
+"""Seconds of running after which its end counts as the first one again."""
+ANSWER_PAUSE: Final = 0.3
+"""Seconds between ringing and answering: some phones lose what is said the moment somebody answers."""
+REFUSED: Final = frozenset({401, 403, 404, 407})
+
+
+@dataclass(slots=True)
+class _Account:
+    state: str = "registering"
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A call, from its first ring on."""
+
+    call: Call
+    began: float
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    established: asyncio.Event = field(default_factory=asyncio.Event)
+    codec_rate: int = 0
+    quality: wire.Quality | None = None
+
+
+class _Leg:
+    """A call in the telephone process."""
+
+    def __init__(self, phone: Phone, number: int) -> None:
+        self._phone = phone
+        self._number = number
+
+    def play(self, pcm: bytes) -> None:
+        self._phone.send_audio(self._number, pcm)
+
+    def flush(self) -> None:
+        self._phone.send(wire.Flush(self._number))
+
+    def hang_up(self) -> None:
+        self._phone.send(wire.HangUp(self._number))
+
+
+class SipDoor:
+    """The telephone."""
+
+    name = "sip"
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._settings: Sip = house.settings.sip
+        self._directory = Directory(self._settings)
+        self._pins = Pins(self._settings.pin)
+        self._phrases = PHRASES.get(house.settings.hearing.language, PHRASES["en"])
+        self._accounts = {name: _Account() for name, each in self._settings.accounts.items() if each.registers}
+        self._open: dict[int, _Open] = {}
+        self._banned: dict[str, float] = {}
+        self._state = "starting"
+        self._problem: str | None = None
+        self._instance = str(uuid4())
+        self._calls: asyncio.TaskGroup
+        self.phone = Phone(self._take)
+
+    async def run(self) -> None:
+        """Take calls until cancelled; when the telephone process dies, its calls end, and it is started again."""
+        pause = FIRST_PAUSE
+        async with asyncio.TaskGroup() as self._calls:
+            while True:
+                began = time.monotonic()
+                try:
+                    await self.phone.run(self._setup())
+                except (PhoneEnded, OSError) as error:
+                    self._problem = str(error)
+                    logger.error(f"the telephone process is gone and is started again: {error}")
+                finally:
+                    self._state = "starting"
+                    for each in self._open.values():
+                        each.over.set()
+                        each.call.over()
+                if time.monotonic() - began > CALM:
+                    pause = FIRST_PAUSE
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def satellites(self) -> Sequence[Satellite]:
+        """The telephone itself, and each call."""
+        detail: dict[str, Any] = {
+            "listens": f"{self._settings.listen} port {self._settings.port}" if self._settings.direct else None,
+            "accounts": {name: {"state": each.state, "problem": each.problem} for name, each in self._accounts.items()},
+            "calls": len(self._open),
+            "banned": {
+                address: round(until - time.time()) for address, until in self._banned.items() if until > time.time()
+            },
+            "problem": self._problem,
+        }
+        return [Satellite("sip", "sip", self._state, detail), *(_described(each) for each in self._open.values())]
+
+    # What the telephone process reports.
+
+    def _take(self, report: wire.Message | wire.Audio) -> None:
+        match report:
+            case wire.Audio(number, pcm):
+                if (each := self._open.get(number)) is not None:
+                    each.call.hear(pcm)
+            case wire.Ready():
+                self._state, self._problem = "ready", None
+                logger.info(f"the telephone listens at {self._settings.listen} port {self._settings.port}")
+            case wire.Registration():
+                self._note_registration(report)
+            case wire.Incoming():
+                self._ring(report)
+            case wire.Banned(address, seconds, why):
+                self._banned = {each: until for each, until in self._banned.items() if until > time.time()}
+                self._banned[address] = time.time() + seconds
+                logger.warning(f"{address} is not listened to for {seconds / 60:.0f} minutes: {why}")
+            case _:
+                self._follow(report)
+
+    def _follow(self, report: wire.Message) -> None:
+        """Follow a call that is open; what is told of another one came too late."""
+        number = getattr(report, "call", None)
+        each = self._open.get(number) if number is not None else None
+        if each is None:
+            return
+        match report:
+            case wire.Established():
+                each.codec_rate = report.codec_rate
+                each.established.set()
+            case wire.Held():
+                each.call.hold(report.held)
+            case wire.Digit():
+                each.call.press(report.digit)
+            case wire.Quality():
+                each.quality = report
+            case wire.Ended():
+                each.over.set()
+                each.call.over()
+
+    def _note_registration(self, report: wire.Registration) -> None:
+        account = self._accounts.get(report.account)
+        if account is None:
+            return
+        if report.registered:
+            account.state, account.problem = "registered", None
+            logger.info(f"the telephone account {report.account} is registered")
+            return
+        chosen = self._settings.accounts[report.account]
+        where = f"[sip.accounts.{report.account}]"
+        if report.status in REFUSED:
+            account.state = "refused"
+            account.problem = (
+                f"{chosen.server} does not accept user or password ({report.status}): check both below {where}"
+            )
+        elif report.status is not None:
+            account.state = "refused"
+            account.problem = f"{chosen.server} answers {report.status} {report.reason}: check {where}"
+        else:
+            account.state = "away"
+            account.problem = (
+                f"{chosen.server} cannot be reached by {chosen.transport}: check server and transport below {where}, "
+                "and that it is on"
+            )
+        logger.warning(f"telephone: {account.problem}; tried again in {report.again:.0f} s")
+
+    def _ring(self, report: wire.Incoming) -> None:
+        admission = self._directory.admit(report.caller, trusted=report.trusted)
+        who = f"{shown(admission.number)} by {report.account or report.address or 'somebody'}"
+        if admission.kind == "refused":
+            why = "its number is not below sip.people" if report.trusted else "it comes from outside of sip.networks"
+            logger.info(f"a call from {who} is refused: {why}")
+            self.phone.send(wire.HangUp(report.call))
+            return
+        try:
+            self._house.assistant.speech()
+        except AssistantNotReady as error:
+            logger.warning(f"a call from {who} is not taken: {error}")
+            self.phone.send(wire.HangUp(report.call))
+            return
+        logger.info(f"a call from {who} is taken")
+        each = self._open[report.call] = _Open(self._new_call(report.call, admission), time.time())
+        self._calls.create_task(self._hold(report.call, each), name=f"call {report.call}")
+
+    async def _hold(self, number: int, each: _Open) -> None:
+        try:
+            await asyncio.sleep(ANSWER_PAUSE)
+            self.phone.send(wire.Answer(number))
+            await _first(each.established, each.over)
+            if not each.over.is_set():
+                await each.call.run()
+        except Exception:  # noqa: BLE001 - whatever goes wrong in one call stays within it
+            logger.exception("a call failed")
+        finally:
+            self.phone.send(wire.HangUp(number))
+            del self._open[number]
+            logger.info(f"the call with {shown(each.call.admission.number)} is over{_heard(each.quality)}")
+
+    def _new_call(self, number: int, admission: Admission) -> Call:
+        return Call(
+            _Leg(self.phone, number),
+            admission,
+            assistant=self._house.assistant,
+            pins=self._pins,
+            phrases=self._phrases,
+            greeting=self._settings.greeting,
+            silence=self._settings.silence,
+            longest=60.0 * self._settings.max_minutes,
+        )
+
+    def _setup(self) -> wire.Setup:
+        chosen = self._settings
+        accounts = tuple(
+            wire.AccountSetup(
+                name,
+                server=each.server,
+                user=each.user,
+                password=each.password.get_secret_value() if each.password else "",
+                auth_user=each.auth_user,
+                proxy=each.proxy,
+                transport=each.transport,
+                encryption=each.encryption,
+                expires=each.expires,
+                registers=each.registers,
+            )
+            for name, each in chosen.accounts.items()
+        )
+        return wire.Setup(
+            listen=chosen.listen,
+            port=chosen.port,
+            user=chosen.user,
+            direct=chosen.direct,
+            networks=chosen.networks,
+            encryption=chosen.encryption,
+            certificate=chosen.certificate,
+            authorities=chosen.authorities,
+            verify=chosen.verify,
+            rtp_ports=chosen.rtp_ports,
+            max_calls=chosen.max_calls,
+            instance=self._instance,
+            accounts=accounts,
+        )
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for the first of these."""
+    waiting = [asyncio.create_task(each.wait()) for each in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
+def _described(each: _Open) -> Satellite:
+    quality = each.quality
+    detail: dict[str, Any] = {
+        "number": shown(each.call.admission.number),
+        "person": each.call.admission.person,
+        "seconds": round(time.time() - each.began),
+        "codec_rate": each.codec_rate,
+        "problem": each.call.problem,
+    }
+    if quality is not None:
+        detail |= {
+            "lost": _share(quality.lost, quality.received),
+            "jitter_ms": round(quality.jitter_ms, 1),
+            "round_trip_ms": round(quality.round_trip_ms),
+            "mos": quality.mos,
+            "encrypted": quality.encrypted,
+        }
+    return Satellite(each.call.admission.caller(proven=False).device, "sip", each.call.state, detail)
+
+
+def _heard(quality: wire.Quality | None) -> str:
+    if quality is None:
+        return ""
+    lost = _share(quality.lost, quality.received)
+    return f"; {lost:.1%} of its sound was lost, jitter {quality.jitter_ms:.0f} ms, estimated MOS {quality.mos}"
+
+
+def _share(lost: int, received: int) -> float:
+    return lost / (lost + received) if lost + received else 0.0
+
+
+def make(house: House) -> Service | None:
+    """Return the telephone where the household wants it."""
+    return SipDoor(house) if house.settings.sip.enabled else None

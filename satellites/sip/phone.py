@@ -1,0 +1,361 @@
+"""The telephone process: `python -m satellites.sip.phone FD` with a connected socket to the assistant.
+
+It holds the SIP stack and nothing else. When the assistant goes, it goes too; when the stack dies, it ends, and the
+assistant starts another one.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from baresip import (
+    BaresipError,
+    Call,
+    CallFailed,
+    CallState,
+    CallStats,
+    Event,
+    Runtime,
+    StackEvent,
+)
+
+from satellites.sip import socket_filter, wire
+from satellites.sip.guard import BAN_SECONDS, Bans, Guard, Traced, read_trace
+from satellites.sip.media import Media
+from satellites.sip.registering import keep_registered
+from satellites.sip.stack import Line, addresses_of, configuration, open_lines
+
+logger = logging.getLogger("telephone")
+
+TICK: Final = 0.02
+"""Seconds between two looks at a call's sound: a packet's."""
+DECIDE_SECONDS: Final = 10.0
+"""What the assistant gets to decide whether it takes a call."""
+ALIVE_SECONDS: Final = 2.0
+"""Between two signs of life."""
+MOST_UNREAD: Final = 1 << 20
+"""Bytes that wait for the assistant after which sound is dropped."""
+MOST_CALL_IDS: Final = 512
+ORIGIN_SECONDS: Final = 0.3
+"""What the trace, which has a thread of its own, gets to say where a call came from."""
+
+
+class _Trace(logging.Handler):
+    """Hands the stack's trace of SIP messages over, and keeps it out of every log: it may hold what is secret."""
+
+    def __init__(self, see: Any, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._see = see
+        self._loop = loop
+
+    def emit(self, record: logging.LogRecord) -> None:
+        traced = read_trace(record.getMessage())
+        if traced is not None:
+            # The stack's log has a thread of its own, which outlives the loop by a moment.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._see, traced)
+
+
+class Telephone:
+    """The stack and its calls.
+
+    Args:
+        setup: how.
+        writer: to the assistant.
+    """
+
+    def __init__(self, setup: wire.Setup, writer: asyncio.StreamWriter) -> None:
+        self._setup = setup
+        self._writer = writer
+        self._runtime = Runtime()
+        self._lines: list[Line] = []
+        self._calls: dict[int, Call] = {}
+        self._media: dict[int, Media] = {}
+        self._deciding: dict[int, asyncio.TimerHandle] = {}
+        self._number = 0
+        self._guard = Guard()
+        self._bans = Bans()
+        self._bans_changed = asyncio.Event()
+        self._origins: OrderedDict[str, str] = OrderedDict()
+        self._origin_known = asyncio.Event()
+        self._tasks: asyncio.TaskGroup
+        self._dead = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until the stack dies or the caller is cancelled. Raises `BaresipError`, `OSError`, `ValueError`."""
+        self._runtime.on_dead = self._dead.set
+        trace = logging.getLogger("baresip.native.sip")
+        trace.setLevel(logging.DEBUG)
+        trace.propagate = False
+        trace.addHandler(_Trace(self._traced, asyncio.get_running_loop()))
+        await self._runtime.start(configuration(self._setup))
+        try:
+            self._lines = await open_lines(self._runtime, self._setup)
+            async with asyncio.TaskGroup() as self._tasks:
+                for line in self._lines:
+                    line.agent.on_incoming(lambda call, line=line: self._rings(call, line))
+                    if line.account is not None and line.account.registers:
+                        self._tasks.create_task(keep_registered(line.agent, line.account, self._tell))
+                self._tasks.create_task(self._keep_bans())
+                self._tasks.create_task(self._trust())
+                self._tasks.create_task(self._live())
+                self._tell(wire.Ready())
+                await self._dead.wait()
+                raise BaresipError("the SIP stack has died")
+        finally:
+            with contextlib.suppress(BaresipError):
+                await self._runtime.close()
+
+    def obey(self, order: wire.Message | wire.Audio) -> None:
+        """Do what the assistant wants. Of a call that is over, nothing is done."""
+        match order:
+            case wire.Audio(call, pcm):
+                if (media := self._media.get(call)) is not None:
+                    media.play(pcm)
+            case wire.Flush(call):
+                if (media := self._media.get(call)) is not None:
+                    media.flush()
+            case wire.Answer(number) if (ringing := self._decided(number)) is not None:
+                self._start(self._answer(number, ringing))
+            case wire.HangUp(number) if (ending := self._decided(number)) is not None:
+                self._start(ending.hangup())
+            case wire.Digits(number, digits) if (open_ := self._calls.get(number)) is not None:
+                self._start(open_.send_dtmf(digits))
+            case wire.Dial():
+                self._start(self._dial(order))
+            case wire.Ban(address, seconds):
+                self._ban(address, seconds, "the assistant wants it")
+
+    # Calls.
+
+    def _rings(self, call: Call, line: Line) -> None:
+        self._number += 1
+        self._adopt(self._number, call)
+        deadline = asyncio.get_running_loop().call_later(DECIDE_SECONDS, self.obey, wire.HangUp(self._number))
+        self._deciding[self._number] = deadline
+        self._start(self._announce(self._number, call, line.account))
+
+    async def _announce(self, number: int, call: Call, account: wire.AccountSetup | None) -> None:
+        address = await self._origin(call.call_id or "")
+        name = account.name if account is not None else None
+        self._tell(wire.Incoming(number, name, call.peer or "", address, self._trusts(address, account)))
+
+    async def _origin(self, call_id: str) -> str:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ORIGIN_SECONDS):
+                while call_id not in self._origins:
+                    self._origin_known.clear()
+                    await self._origin_known.wait()
+        return self._origins.get(call_id, "")
+
+    def _trusts(self, address: str, account: wire.AccountSetup | None) -> bool:
+        if account is not None:
+            # Only its registrar knows the contact that was called.
+            return account.registers or address in self._guard.trusted
+        try:
+            origin = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(origin in ipaddress.ip_network(each) for each in self._setup.networks)
+
+    def _decided(self, number: int) -> Call | None:
+        if (deadline := self._deciding.pop(number, None)) is not None:
+            deadline.cancel()
+        return self._calls.get(number)
+
+    def _adopt(self, number: int, call: Call) -> None:
+        self._calls[number] = call
+        encrypted: list[bool] = []
+
+        def follow(event: StackEvent) -> None:
+            match event.event:
+                case Event.CALL_HOLD | Event.CALL_RESUME:
+                    self._tell(wire.Held(number, event.event is Event.CALL_HOLD))
+                case Event.CALL_MENC:
+                    encrypted.append(True)
+                case Event.CALL_ESTABLISHED:
+                    self._start(self._carry(number, call))
+                case Event.CALL_CLOSED:
+                    if call.final_stats is not None:
+                        self._tell(_quality(number, call.final_stats, encrypted=bool(encrypted)))
+                    self._over(number, event.text or "")
+
+        call.on(follow)
+        call.on_dtmf(lambda pressed: self._tell(wire.Digit(number, pressed.digit)))
+        call.on_rtcp(lambda stats: self._tell(_quality(number, stats, encrypted=bool(encrypted))))
+
+    def _over(self, number: int, reason: str) -> None:
+        if self._calls.pop(number, None) is None:
+            return
+        self._media.pop(number, None)
+        self._decided(number)
+        status = reason[:3]
+        known = int(status) if len(status) == 3 and status.isdigit() else None
+        self._tell(wire.Ended(number, reason[:200], known))
+
+    async def _answer(self, number: int, call: Call) -> None:
+        try:
+            await call.answer()
+        except BaresipError as error:
+            self._over(number, str(error))
+
+    async def _dial(self, order: wire.Dial) -> None:
+        line = next((each for each in self._lines if each.account and each.account.name == order.account), None)
+        if line is None:
+            self._tell(wire.Ended(order.call, f"there is no account {order.account}"))
+            return
+        try:
+            call = await line.agent.dial(order.target)
+            self._adopt(order.call, call)
+            await call.wait_established(order.ring_seconds)
+        except CallFailed as error:
+            self._over(order.call, f"{error.status or ''} {error.reason or error}".strip())
+        except (BaresipError, ValueError) as error:
+            self._tell(wire.Ended(order.call, str(error)))
+
+    async def _carry(self, number: int, call: Call) -> None:
+        """Carry a call's sound to the assistant until it is over."""
+        media = self._media[number] = Media(call.audio)
+        heard = media.hear()
+        self._tell(wire.Established(number, media.codec_rate))
+        clock = asyncio.get_running_loop().time
+        due = clock()
+        while call.state is not CallState.CLOSED:
+            if heard and self._writer.transport.get_write_buffer_size() < MOST_UNREAD:
+                self._writer.write(wire.encode_audio(number, heard))
+            due = max(due + TICK, clock() - TICK)
+            await asyncio.sleep(due - clock())
+            heard = media.hear()
+
+    # Whom to listen to.
+
+    def _traced(self, message: Traced) -> None:
+        if message.received and message.method == "INVITE" and message.call_id is not None:
+            self._origins[message.call_id] = message.address
+            self._origin_known.set()
+            while len(self._origins) > MOST_CALL_IDS:
+                self._origins.popitem(last=False)
+        if (why := self._guard.see(message, time.monotonic())) is not None:
+            self._ban(message.address, BAN_SECONDS, why)
+
+    def _ban(self, address: str, seconds: float, why: str) -> None:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            return
+        if address in self._guard.trusted:
+            return
+        self._bans.add(address, seconds, time.monotonic())
+        self._bans_changed.set()
+        self._tell(wire.Banned(address, seconds, why))
+
+    async def _keep_bans(self) -> None:
+        applied: tuple[str, ...] = ()
+        while True:
+            self._bans_changed.clear()
+            current = self._bans.current(time.monotonic())
+            if current != applied:
+                applied = current
+                self._drop(current)
+            ends = self._bans.next_end()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if ends is None else max(0.1, ends - time.monotonic())):
+                    await self._bans_changed.wait()
+
+    def _drop(self, addresses: tuple[str, ...]) -> None:
+        try:
+            socket_filter.apply(addresses, (self._setup.port, self._setup.port + 1))
+        except OSError as error:
+            logger.warning("banned addresses cannot be kept out: %s", error)
+
+    async def _trust(self) -> None:
+        """Know where the registrars are, who may ask as much as they like."""
+        while True:
+            found = [await addresses_of(account) for account in self._setup.accounts]
+            self._guard.trusted = frozenset().union(*found)
+            await asyncio.sleep(600.0)
+
+    # The assistant.
+
+    async def _live(self) -> None:
+        while True:
+            # The stack's own thread has to answer, too.
+            await self._runtime.set_sip_trace(True)
+            self._tell(wire.Alive())
+            await asyncio.sleep(ALIVE_SECONDS)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.create_task(_tried(work))
+
+    def _tell(self, report: wire.Report) -> None:
+        self._writer.write(wire.encode(report))
+
+
+async def _tried(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except BaresipError as error:
+        # The call has ended meanwhile, which its end tells.
+        logger.debug("not done: %s", error)
+
+
+def _quality(call: int, stats: CallStats, *, encrypted: bool) -> wire.Quality:
+    return wire.Quality(
+        call,
+        received=stats.rx_packets,
+        lost=max(0, stats.rx_lost),
+        lost_there=max(0, stats.tx_lost),
+        jitter_ms=stats.rx_jitter_ms,
+        round_trip_ms=stats.rtt_ms,
+        mos=stats.mos_estimate,
+        encrypted=encrypted,
+    )
+
+
+async def serve(connection: socket.socket) -> None:
+    """Serve over a connected socket until its other side is gone."""
+    reader, writer = await asyncio.open_connection(sock=connection)
+    decoder = wire.Decoder()
+    orders: list[wire.Message | wire.Audio] = []
+    while not orders:
+        orders = decoder.feed(await _received(reader))
+    setup, *others = orders
+    if not isinstance(setup, wire.Setup) or others:
+        raise wire.WireBroken("the first message is no setup")
+    telephone = Telephone(setup, writer)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(telephone.run())
+        while data := await reader.read(1 << 16):
+            for order in decoder.feed(data):
+                telephone.obey(order)
+        running.cancel()
+
+
+async def _received(reader: asyncio.StreamReader) -> bytes:
+    if data := await reader.read(1 << 16):
+        return data
+    raise wire.WireBroken("the assistant has gone")
+
+
+def main() -> int:
+    """Run the process; its exit status is 0 where the assistant ended it."""
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    failures: list[BaseException] = []
+    try:
+        asyncio.run(serve(socket.socket(fileno=int(sys.argv[1]))))
+    except* (BaresipError, OSError, ValueError, wire.WireBroken) as group:
+        failures.extend(group.exceptions)
+    for failure in failures[:1]:
+        print(f"telephone: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

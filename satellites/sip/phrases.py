@@ -1,0 +1,118 @@
+"""What the telephone itself says, and how people say goodbye to it."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """One language's."""
+
+    greeting: str
+    greeting_person: str
+    greeting_guest: str
+    ask_pin: str
+    wrong_pin: str
+    no_pin: str
+    welcome: str
+    still_there: str
+    goodbye: str
+    one_minute: str
+    too_long: str
+    unwell: str
+    farewells: frozenset[str]
+    """What ends a call, at the end of what is said."""
+    hang_up: frozenset[str]
+    """What asks to hang up, alone or after a please."""
+    others: frozenset[str]
+    """Words with which a farewell is talked about, and not meant."""
+
+
+PHRASES: Final = {
+    "en": Phrases(
+        greeting="Hello. What can I do for you?",
+        greeting_person="Hello {person}.",
+        greeting_guest="Hello, this is the assistant of the house. What would you like to know?",
+        ask_pin="Hello. Please type the PIN.",
+        wrong_pin="That was wrong. Once more, please.",
+        no_pin="I cannot let you in. Goodbye.",
+        welcome="Thank you.",
+        still_there="Are you still there?",
+        goodbye="Goodbye.",
+        one_minute="In one minute I have to hang up.",
+        too_long="We have talked for a long time. Goodbye.",
+        unwell="I am sorry, I cannot talk now. Please call again in a minute.",
+        farewells=frozenset({"goodbye", "good bye", "bye", "bye bye"}),
+        hang_up=frozenset({"hang up", "hang up now", "hang up the phone", "end the call", "hang up please"}),
+        others=frozenset({"say", "said", "says", "saying", "mean", "means", "called", "word"}),
+    ),
+    "de": Phrases(
+        greeting="Hallo. Was kann ich tun?",
+        greeting_person="Hallo {person}.",
+        greeting_guest="Hallo, hier ist der Assistent des Hauses. Was möchten Sie wissen?",
+        ask_pin="Hallo. Bitte tippen Sie die PIN.",
+        wrong_pin="Das war falsch. Bitte noch einmal.",
+        no_pin="Ich kann Sie nicht hereinlassen. Auf Wiederhören.",
+        welcome="Danke.",
+        still_there="Sind Sie noch da?",
+        goodbye="Auf Wiederhören.",
+        one_minute="In einer Minute muss ich auflegen.",
+        too_long="Wir haben lange gesprochen. Auf Wiederhören.",
+        unwell="Es tut mir leid, ich kann jetzt nicht sprechen. Bitte rufen Sie in einer Minute wieder an.",
+        farewells=frozenset({"tschüss", "tschüs", "auf wiederhören", "auf wiedersehen", "ciao", "wiederhören"}),
+        hang_up=frozenset({"leg auf", "bitte auflegen", "auflegen", "leg bitte auf"}),
+        others=frozenset({"sag", "sage", "sagt", "heißt", "bedeutet", "wort"}),
+    ),
+    "fr": Phrases(
+        greeting="Bonjour. Que puis-je faire ?",
+        greeting_person="Bonjour {person}.",
+        greeting_guest="Bonjour, ici l'assistant de la maison. Que voulez-vous savoir ?",
+        ask_pin="Bonjour. Tapez le code, s'il vous plaît.",
+        wrong_pin="Ce n'est pas le bon. Encore une fois, s'il vous plaît.",
+        no_pin="Je ne peux pas vous laisser entrer. Au revoir.",
+        welcome="Merci.",
+        still_there="Êtes-vous toujours là ?",
+        goodbye="Au revoir.",
+        one_minute="Dans une minute, je devrai raccrocher.",
+        too_long="Nous avons parlé longtemps. Au revoir.",
+        unwell="Je suis désolé, je ne peux pas parler maintenant. Rappelez dans une minute.",
+        farewells=frozenset({"au revoir", "à bientôt", "salut"}),
+        hang_up=frozenset({"raccroche", "raccrochez", "tu peux raccrocher"}),
+        others=frozenset({"dit", "dire", "dis", "signifie", "mot"}),
+    ),
+    "es": Phrases(
+        greeting="Hola. ¿Qué puedo hacer?",
+        greeting_person="Hola {person}.",
+        greeting_guest="Hola, soy el asistente de la casa. ¿Qué quiere saber?",
+        ask_pin="Hola. Por favor, marque el código.",
+        wrong_pin="No es correcto. Otra vez, por favor.",
+        no_pin="No puedo dejarle entrar. Adiós.",
+        welcome="Gracias.",
+        still_there="¿Sigue ahí?",
+        goodbye="Adiós.",
+        one_minute="En un minuto tengo que colgar.",
+        too_long="Hemos hablado mucho tiempo. Adiós.",
+        unwell="Lo siento, ahora no puedo hablar. Llame otra vez en un minuto.",
+        farewells=frozenset({"adiós", "adios", "hasta luego", "chao"}),
+        hang_up=frozenset({"cuelga", "puedes colgar", "cuelga por favor"}),
+        others=frozenset({"dice", "decir", "di", "significa", "palabra"}),
+    ),
+}
+"""By language; what has none of its own is spoken to in English."""
+
+MOST_WORDS: Final = 8
+"""Of a sentence that ends in a farewell and is one."""
+
+
+def is_farewell(text: str, phrases: Phrases) -> bool:
+    """Tell whether somebody says goodbye or wants to hang up."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    said = " ".join(words)
+    if not words or len(words) > MOST_WORDS or phrases.others.intersection(words):
+        return False
+    return (
+        said in phrases.hang_up
+        or any(said.endswith(f" {each}") for each in phrases.hang_up)
+        or any(f" {said}".endswith(f" {each}") for each in phrases.farewells)
+    )

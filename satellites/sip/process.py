@@ -1,0 +1,124 @@
+"""The telephone process, from the assistant's side: started, spoken with, ended, and noticed where it hangs."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from loguru import logger
+
+from satellites.sip import wire
+
+SIGN_OF_LIFE: Final = 15.0
+"""Seconds without any word from the process after which it hangs; it speaks every two."""
+END_SECONDS: Final = 4.0
+"""What it gets to say goodbye to its calls and its registrars."""
+MOST_UNREAD: Final = 1 << 20
+"""Bytes that wait for the process; sound beyond is dropped."""
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+class PhoneEnded(Exception):  # noqa: N818 - reads as what happened
+    """The process has ended, or hangs and was ended; the message says why."""
+
+
+class Phone:
+    """One telephone process.
+
+    Args:
+        report: told what the process reports, from `run`.
+    """
+
+    def __init__(self, report: Callable[[wire.Message | wire.Audio], None]) -> None:
+        self._report = report
+        self._writer: asyncio.StreamWriter | None = None
+        self.pid: int | None = None
+        """The process's, while it runs."""
+
+    async def run(self, setup: wire.Setup) -> None:
+        """Run the process until it ends. Raises `PhoneEnded`, `OSError`. Cancellation ends it in order."""
+        async with self._started(setup) as (process, reader):
+            decoder = wire.Decoder()
+            try:
+                while True:
+                    async with asyncio.timeout(SIGN_OF_LIFE):
+                        data = await reader.read(1 << 16)
+                    if not data:
+                        break
+                    for each in decoder.feed(data):
+                        self._report(each)
+            except TimeoutError:
+                raise PhoneEnded(f"it said nothing for {SIGN_OF_LIFE:.0f} seconds") from None
+            except (wire.WireBroken, ConnectionError) as error:
+                raise PhoneEnded(f"it is not understood: {error}") from error
+            async with asyncio.timeout(END_SECONDS):
+                code = await process.wait()
+            raise PhoneEnded(f"it ended with exit code {code}")
+
+    def send(self, order: wire.Order) -> None:
+        """Have the process do something; while there is none, nothing happens."""
+        if self._writer is not None:
+            self._writer.write(wire.encode(order))
+
+    def send_audio(self, call: int, pcm: bytes) -> None:
+        """Have sound heard in a call."""
+        if self._writer is not None and self._writer.transport.get_write_buffer_size() < MOST_UNREAD:
+            self._writer.write(wire.encode_audio(call, pcm))
+
+    @asynccontextmanager
+    async def _started(
+        self, setup: wire.Setup
+    ) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
+        here, there = socket.socketpair()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "satellites.sip.phone", str(there.fileno())),
+                cwd=_ROOT,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=(there.fileno(),),
+            )
+        except BaseException:
+            here.close()
+            raise
+        finally:
+            there.close()
+        reader, writer = await asyncio.open_connection(sock=here)
+        log = asyncio.create_task(_log(process), name="telephone's log")
+        self.pid, self._writer = process.pid, writer
+        try:
+            writer.write(wire.encode(setup))
+            yield process, reader
+        finally:
+            self.pid = self._writer = None
+            writer.close()
+            await _ended(process)
+            await asyncio.wait({log})
+
+
+async def _log(process: asyncio.subprocess.Process) -> None:
+    assert process.stderr is not None
+    while True:
+        try:
+            line = await process.stderr.readline()
+        except ValueError:
+            continue  # it was too long, and is dropped
+        if not line:
+            return
+        logger.debug(f"telephone: {line.decode(errors='replace').strip()[:500]}")
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """See to it that the process ends, which it does by itself once its socket is closed."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            await process.wait()
+    if process.returncode is None:
+        logger.warning("the telephone process did not end by itself, so it is killed")
+        process.kill()
+        await process.wait()
