@@ -26,6 +26,7 @@ import satellites.announce
 import satellites.browser.door
 import satellites.chat.door
 import satellites.engine_routes
+import satellites.esphome.door
 import satellites.household
 import satellites.mcp.door
 import satellites.pairing.door
@@ -117,6 +118,7 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
 """The doors of this application beside the browser's."""
 
 SERVICES: tuple[Callable[[House], Service | None], ...] = (
+    satellites.esphome.door.make,
     satellites.wyoming.satellite.make,
     satellites.wyoming.server.make,
     satellites.xiaozhi.door.make,

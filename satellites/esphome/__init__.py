@@ -1,0 +1,1 @@
+"""The door of devices with ESPHome's native API, which this side dials."""
