@@ -16,8 +16,8 @@ PRODUCT := $(VENV)/.product-$(KEY)
 TESTED := $(VENV)/.tests-$(KEY)
 
 # Debian's packages that the tests need beyond Python's.
-TEST_PACKAGES := chromium
-TEST_PROGRAMS := chromium
+TEST_PACKAGES := chromium iproute2 coturn
+TEST_PROGRAMS := chromium ip turnserver
 
 # Shows the larger packages as they come, keeps all else in the log, and shows that if pip fails.
 define quietly

@@ -44,11 +44,17 @@ def chromium() -> str:
 
 @asynccontextmanager
 async def browser(
-    microphone: Path | None = None, *, allow: bool = True, network_log: Path | None = None, udp: bool = True
+    microphone: Path | None = None,
+    *,
+    allow: bool = True,
+    network_log: Path | None = None,
+    udp: bool = True,
+    executable: Path | None = None,
 ) -> AsyncIterator[Browser]:
     """Start Chromium with a fresh profile; `allow` answers the question for the microphone with yes.
 
-    Without `udp` it sends none, as behind a firewall that lets only the web through.
+    Without `udp` it sends none, as behind a firewall that lets only the web through. An `executable` starts it
+    somewhere else, such as in a network of its own.
     """
     arguments = [*ARGUMENTS]
     if not udp:
@@ -60,7 +66,7 @@ async def browser(
     if network_log:
         arguments.append(f"--log-net-log={network_log}")
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        running = await playwright.chromium.launch(executable_path=executable or chromium(), args=arguments)
         try:
             yield running
         finally:

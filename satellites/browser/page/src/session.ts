@@ -69,7 +69,10 @@ export class Session {
   private retry: number | undefined;
   private thinking: number | undefined;
   private health: number | undefined;
+  /** Typed, and not sent yet. */
   private pending: string[] = [];
+  /** Sent, and without any sign yet that it has arrived. */
+  private unanswered: string | null = null;
 
   constructor(private readonly listener: Listener) {
     const again = () => {
@@ -107,8 +110,9 @@ export class Session {
 
   /** Says something in writing, connecting first where needed. The answer is spoken all the same. */
   async type(text: string): Promise<void> {
-    if (this.client?.state === "ready") {
+    if (this.client?.state === "ready" && this.reaches()) {
       this.listener.interrupted();
+      this.unanswered = text;
       await this.client.sendText(text);
       this.change("thinking");
       return;
@@ -125,6 +129,7 @@ export class Session {
   async end(): Promise<void> {
     this.wanted = false;
     this.pending = [];
+    this.unanswered = null;
     window.clearTimeout(this.retry);
     this.retry = undefined;
     this.microphone.close();
@@ -167,6 +172,10 @@ export class Session {
     this.listener.problem(null);
     this.change("listening");
     this.health = window.setInterval(() => this.checkHealth(), HEALTH_PERIOD);
+    await this.sendPending();
+  }
+
+  private async sendPending(): Promise<void> {
     for (const text of this.pending.splice(0)) await this.type(text);
   }
 
@@ -201,6 +210,7 @@ export class Session {
           if (this.state === "listening") this.change("thinking");
         }),
         onBotStartedSpeaking: current(() => {
+          this.unanswered = null;
           this.listener.silence(false);
           this.change("speaking");
         }),
@@ -213,6 +223,7 @@ export class Session {
           if (output.will_be_spoken === false) this.listener.said(output.text);
         }),
         onServerMessage: current((message) => {
+          this.unanswered = null;
           if (message?.type === "tool") this.listener.tool(message as Tool);
           if (message?.type !== "turn") return;
           this.listener.turn(message.turn as Turn);
@@ -258,6 +269,9 @@ export class Session {
   private async lost(problem: Problem = LOST): Promise<void> {
     await this.drop();
     if (!this.wanted) return;
+    // What was typed while the connection broke is asked again, and not lost with it.
+    if (this.unanswered !== null) this.pending.unshift(this.unanswered);
+    this.unanswered = null;
     this.change("connecting");
     this.listener.problem(problem);
     const wait = BACKOFF[Math.min(this.attempts, BACKOFF.length - 1)] ?? 1;
@@ -289,17 +303,23 @@ export class Session {
   }
 
   private checkHealth(): void {
-    if (this.transport instanceof SocketTransport) return;
-    const state = this.transport?.pc?.iceConnectionState;
-    const broken = state === "disconnected" || state === "failed";
+    const reaches = this.reaches();
     // The transport mends this by itself and keeps the conversation; `lost` comes when it gives up.
-    if (broken && this.state !== "connecting") {
+    if (!reaches && this.state !== "connecting") {
       this.change("connecting");
       this.listener.problem(LOST);
-    } else if (!broken && this.state === "connecting" && this.client?.state === "ready") {
+    } else if (reaches && this.state === "connecting" && this.client?.state === "ready") {
       this.change("listening");
       this.listener.problem(null);
+      void this.sendPending();
     }
+  }
+
+  /** Whether what is said now arrives, as far as this end can tell. */
+  private reaches(): boolean {
+    if (this.transport instanceof SocketTransport) return true; // it ends when it does not
+    const state = this.transport?.pc?.iceConnectionState;
+    return state === "connected" || state === "completed";
   }
 
   private change(state: State): void {
