@@ -33,6 +33,7 @@ import satellites.pairing.door
 import satellites.readings
 import satellites.realtime.door
 import satellites.services
+import satellites.sip.audiosocket
 import satellites.sip.door
 import satellites.tools
 import satellites.wyoming.satellite
@@ -123,6 +124,7 @@ SERVICES: tuple[Callable[[House], Service | None], ...] = (
     satellites.wyoming.server.make,
     satellites.xiaozhi.door.make,
     satellites.sip.door.make,
+    satellites.sip.audiosocket.make,
 )
 """Every door that runs beside it, or None where the household does not want it."""
 

@@ -12,10 +12,10 @@ from pipecat.frames.frames import BotStartedSpeakingFrame, Frame, InterruptionFr
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
 from satellites.line import LineTransport
-from satellites.services import Assistant
+from satellites.services import House
 from satellites.sip.callers import MOST_TRIES, Admission, Keys, Pins, shown
 from satellites.sip.manners import Act, Manners
-from satellites.sip.phrases import Phrases, is_farewell
+from satellites.sip.phrases import PHRASES, is_farewell
 from satellites.sip.wire import RATE
 from voice.piper import VoiceError
 
@@ -50,42 +50,40 @@ class Call:
     Args:
         leg: where it is heard.
         admission: who calls.
-        assistant: whom they talk to.
+        house: whom they talk to, and how.
         pins: checks what they type.
-        phrases: what is said to them.
-        greeting: what is said first.
-        silence: seconds in which nobody says anything before the caller is asked for.
-        longest: seconds that it may last.
+        greeting: what is said first; what the house says where this is not given.
     """
 
     def __init__(
-        self,
-        leg: Leg,
-        admission: Admission,
-        *,
-        assistant: Assistant,
-        pins: Pins,
-        phrases: Phrases,
-        greeting: str | None = None,
-        silence: float,
-        longest: float,
+        self, leg: Leg, admission: Admission, *, house: House, pins: Pins, greeting: str | None = None
     ) -> None:
+        settings = house.settings.sip
+        phrases = PHRASES.get(house.settings.hearing.language, PHRASES["en"])
         self.admission = admission
         self.problem: str | None = None
         """What is wrong with it, and what to look at."""
         self.state = "ringing"
         self._leg = leg
-        self._assistant = assistant
+        self._assistant = house.assistant
         self._pins = pins
         self._phrases = phrases
-        self._greeting = greeting
-        self._manners = Manners(silence, longest, lambda text: is_farewell(text, phrases), time.monotonic())
+        self._greeting = greeting or settings.greeting
+        self._manners = Manners(
+            settings.silence, 60 * settings.max_minutes, lambda text: is_farewell(text, phrases), time.monotonic()
+        )
         self._heard: asyncio.Queue[bytes] = asyncio.Queue(MOST_HEARD)
         self._keys: asyncio.Queue[str] = asyncio.Queue(64)
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
         self._transport: LineTransport | None = None
         self._any_sound = False
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted."""
+        return time.monotonic() - self._began
 
     # What the network tells.
 

@@ -43,7 +43,7 @@ def _status(settings: Settings, address: str) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-    ours = [each for each in known if each["door"] == "sip"]
+    ours = [each for each in known if each["door"] in ("sip", "audiosocket")]
     for line in [line for each in ours for line in told(each)]:
         print(line)
     if not ours:
@@ -70,8 +70,8 @@ def told(satellite: dict[str, Any]) -> Iterator[str]:
             yield f"  banned    {address} for {seconds // 60 + 1} more minutes"
         yield f"  calls     {detail['calls']}"
         return
-    who = detail["person"] or detail["number"]
-    heard = f", {detail['codec_rate'] / 1000:.0f} kHz" if detail["codec_rate"] else ""
+    who = detail.get("person") or detail.get("number") or satellite["door"]
+    heard = f", {detail['codec_rate'] / 1000:.0f} kHz" if detail.get("codec_rate") else ""
     if "mos" in detail:
         heard += (
             f", {detail['lost']:.1%} lost, jitter {detail['jitter_ms']} ms, round trip {detail['round_trip_ms']} ms, "

@@ -14,8 +14,7 @@ from pipeline.sip_settings import Sip
 from satellites.services import House, Satellite, Service
 from satellites.sip import wire
 from satellites.sip.call import Call
-from satellites.sip.callers import Admission, Directory, Pins, shown
-from satellites.sip.phrases import PHRASES
+from satellites.sip.callers import Directory, Pins, shown
 from satellites.sip.process import Phone, PhoneEnded
 
 FIRST_PAUSE: Final = 0.5
@@ -39,7 +38,6 @@ class _Open:
     """A call, from its first ring on."""
 
     call: Call
-    began: float
     over: asyncio.Event = field(default_factory=asyncio.Event)
     established: asyncio.Event = field(default_factory=asyncio.Event)
     codec_rate: int = 0
@@ -73,7 +71,6 @@ class SipDoor:
         self._settings: Sip = house.settings.sip
         self._directory = Directory(self._settings)
         self._pins = Pins(self._settings.pin)
-        self._phrases = PHRASES.get(house.settings.hearing.language, PHRASES["en"])
         self._accounts = {name: _Account() for name, each in self._settings.accounts.items() if each.registers}
         self._open: dict[int, _Open] = {}
         self._banned: dict[str, float] = {}
@@ -199,7 +196,9 @@ class SipDoor:
             self.phone.send(wire.HangUp(report.call))
             return
         logger.info(f"a call from {who} is taken")
-        each = self._open[report.call] = _Open(self._new_call(report.call, admission), time.time())
+        each = self._open[report.call] = _Open(
+            Call(_Leg(self.phone, report.call), admission, house=self._house, pins=self._pins)
+        )
         self._calls.create_task(self._hold(report.call, each), name=f"call {report.call}")
 
     async def _hold(self, number: int, each: _Open) -> None:
@@ -215,18 +214,6 @@ class SipDoor:
             self.phone.send(wire.HangUp(number))
             del self._open[number]
             logger.info(f"the call with {shown(each.call.admission.number)} is over{_heard(each.quality)}")
-
-    def _new_call(self, number: int, admission: Admission) -> Call:
-        return Call(
-            _Leg(self.phone, number),
-            admission,
-            assistant=self._house.assistant,
-            pins=self._pins,
-            phrases=self._phrases,
-            greeting=self._settings.greeting,
-            silence=self._settings.silence,
-            longest=60.0 * self._settings.max_minutes,
-        )
 
     def _setup(self) -> wire.Setup:
         chosen = self._settings
@@ -277,7 +264,7 @@ def _described(each: _Open) -> Satellite:
     detail: dict[str, Any] = {
         "number": shown(each.call.admission.number),
         "person": each.call.admission.person,
-        "seconds": round(time.time() - each.began),
+        "seconds": round(each.call.seconds),
         "codec_rate": each.codec_rate,
         "problem": each.call.problem,
     }

@@ -181,8 +181,9 @@ class Voice(FrameProcessor):
         sentence.append_to_context = False
         await self.push_frame(sentence)
         await self.push_frame(TTSStartedFrame())
-        samples = np.full(int(WORD_SECONDS * SAMPLE_RATE), AMPLITUDE, dtype="<i2")
-        samples[::2] *= -1
+        # A kilohertz, which every device's rate can carry.
+        high = np.arange(int(WORD_SECONDS * SAMPLE_RATE)) // (SAMPLE_RATE // 2000) % 2 == 0
+        samples = np.where(high, AMPLITUDE, -AMPLITUDE).astype("<i2")
         for word in words:
             await self.push_frame(TTSAudioRawFrame(samples.tobytes(), SAMPLE_RATE, 1))
             await self.push_frame(TTSTextFrame(word, "word"))

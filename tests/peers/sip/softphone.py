@@ -96,6 +96,7 @@ class Softphone:
         config.logConfig.filename = str(folder / "pjsip.log") if options.get("log") else ""
         config.uaConfig.threadCnt = 1
         config.uaConfig.maxCalls = 32
+        config.medConfig.clockRate = 16_000
         config.medConfig.noVad = True
         config.medConfig.ecTailLen = 0
         self.endpoint.libInit(config)

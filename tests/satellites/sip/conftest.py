@@ -1,0 +1,68 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.settings import Settings
+from satellites.services import House
+from satellites.sip.door import SipDoor
+from tests.fakes.scripted_assistant import ScriptedAssistant
+from tests.peers.sip.phones import eventually, free_port
+
+RTP = (20_000, 20_999)
+
+
+class Telephone:
+    """The door, run with a scripted assistant behind it and a real telephone process."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.port = free_port()
+        sip = {"enabled": True, "listen": "127.0.0.1", "port": self.port, "rtp_ports": RTP, **settings}
+        self.assistant = Assistant()
+        self.settings = Settings(data_dir=folder, sip=sip)
+        self.door = SipDoor(House(self.assistant, self.settings))
+
+    @property
+    def uri(self) -> str:
+        return f"sip:passfel@127.0.0.1:{self.port}"
+
+    @property
+    def state(self) -> str:
+        return self.door.satellites()[0].state
+
+    @property
+    def calls(self) -> list[Any]:
+        return list(self.door.satellites()[1:])
+
+
+class Assistant(ScriptedAssistant):
+    """It speaks alone, too."""
+
+    def speech(self) -> "Assistant":
+        return self
+
+    async def speak(self, text: str, *, rate: int) -> AsyncIterator[bytes]:
+        self.spoken.append(text)
+        yield (b"\x00\x20" * 40 + b"\x00\xe0" * 40) * (rate // 800)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spoken: list[str] = []
+
+
+@asynccontextmanager
+async def telephone(folder: Path, **settings: Any) -> AsyncIterator[Telephone]:
+    """Run the telephone until the context ends."""
+    made = Telephone(folder, **settings)
+    task = asyncio.create_task(made.door.run())
+    try:
+        await eventually(lambda: made.state == "ready" or task.done())
+        if task.done():
+            await task
+        yield made
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

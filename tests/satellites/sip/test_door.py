@@ -1,0 +1,260 @@
+"""The telephone with phones that others wrote, and a scripted assistant behind it."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.caller import Permission
+from tests.peers.sip.phones import eventually, registrar, softphone
+from tests.satellites.sip.conftest import telephone
+
+KNOWN = {"people": {"100": "ana"}}
+LOUD = (b"\x00\x20" * 8 + b"\x00\xe0" * 8) * 500
+"""Half a second that counts as speech."""
+PAUSE = bytes(16_000)
+
+
+def voiced(heard: np.ndarray) -> float:
+    """Seconds in which somebody speaks."""
+    frames = heard[: len(heard) // 320 * 320].reshape(-1, 320)
+    return float((np.abs(frames).max(axis=1) > 0.02).sum() * 0.02)
+
+
+async def test_a_person_calls_speaks_and_is_answered(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path) as phone:
+        house.assistant.script.heard.append("what time is it")
+        house.assistant.script.replies.append("it is ten past nine in the evening")
+        await phone.call(house.uri)
+        await eventually(house.assistant.started.is_set)
+        await eventually(lambda: voiced(phone.heard()) > 0.1)  # the greeting
+        greeted = voiced(phone.heard())
+        await phone.say(LOUD + PAUSE)
+        await eventually(lambda: voiced(phone.heard()) > greeted + 0.6)
+        caller = house.assistant.callers[0]
+        assert (caller.person, caller.device, caller.resumes) == ("ana", "sip:100", True)
+        (call,) = house.calls
+        assert call.state == "talking"
+        assert call.detail["codec_rate"] == 8000
+        await phone.do("hangup")
+        await eventually(house.assistant.ended.is_set)
+        await eventually(lambda: not house.calls)
+
+
+async def test_a_stranger_hears_that_it_is_busy_and_nothing_is_begun(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path, id="sip:666@127.0.0.1") as phone:
+        await phone.do("call", uri=house.uri)
+        await phone.until(event="state", state="DISCONNECTED", status=486)
+        assert not house.assistant.callers
+
+
+async def test_a_guest_may_ask_and_nothing_more(tmp_path: Path):
+    async with telephone(tmp_path, guests="limited") as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        await eventually(house.assistant.started.is_set)
+        assert house.assistant.callers[0].permissions == {Permission.CONVERSE}
+
+
+async def test_from_outside_of_the_networks_nobody_is_let_in(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN, networks=("10.0.0.0/8",)) as house, softphone(tmp_path) as phone:
+        await phone.do("call", uri=house.uri)
+        await phone.until(event="state", state="DISCONNECTED", status=486)
+
+
+async def test_a_pin_is_asked_for_typed_and_lets_in(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN, pin="4711") as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        await eventually(lambda: bool(house.assistant.spoken))
+        assert not house.assistant.callers
+        await phone.do("digits", digits="1234#")
+        await eventually(lambda: len(house.assistant.spoken) == 2)
+        await phone.do("digits", digits="4711#")
+        await eventually(house.assistant.started.is_set)
+        assert house.assistant.callers[0].may(Permission.SECURE)
+
+
+async def test_three_wrong_pins_end_the_call(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN, pin="4711") as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        for tries in range(3):
+            await eventually(lambda tries=tries: len(house.assistant.spoken) == tries + 1)
+            await phone.do("digits", digits="0000")
+        await phone.until(event="state", state="DISCONNECTED")
+        assert not house.assistant.callers
+
+
+async def test_a_guest_types_the_pin_and_is_of_the_house(tmp_path: Path):
+    async with telephone(tmp_path, guests="limited", pin="4711") as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        await eventually(lambda: len(house.assistant.callers) == 1)
+        await eventually(house.assistant.started.is_set)
+        await phone.do("digits", digits="4711")
+        await eventually(lambda: len(house.assistant.callers) == 2)
+        assert [caller.may(Permission.CONTROL) for caller in house.assistant.callers] == [False, True]
+
+
+async def test_hold_and_resume(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        await eventually(house.assistant.started.is_set)
+        await phone.do("hold")
+        await eventually(lambda: house.calls[0].state == "held")
+        phone.events.clear()
+        await phone.do("resume")
+        await phone.until(event="media", status=1)
+        await eventually(lambda: house.calls[0].state == "talking")
+        before = len(house.assistant.ears.audio)
+        house.assistant.script.heard.append("hello")
+        house.assistant.script.replies.append("hello again to you")
+        greeted = voiced(phone.heard())
+        await phone.say(LOUD + PAUSE)
+        await eventually(lambda: voiced(phone.heard()) > greeted + 0.3)
+        assert len(house.assistant.ears.audio) > before
+
+
+@pytest.mark.parametrize(("codec", "rate"), [("PCMU", 8000), ("PCMA", 8000), ("G722", 16_000)])
+async def test_each_codec_is_taken(tmp_path: Path, codec: str, rate: int):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path, codecs=[codec]) as phone:
+        await phone.call(house.uri)
+        await eventually(lambda: bool(house.calls) and house.calls[0].detail["codec_rate"] == rate)
+        assert phone.events[-1].get("codec", codec) in ("", codec)
+
+
+async def test_a_codec_that_is_not_known_is_not_acceptable(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path, codecs=["GSM"]) as phone:
+        await phone.do("call", uri=house.uri)
+        await phone.until(event="state", state="DISCONNECTED", status=488)
+
+
+async def test_sound_is_encrypted_where_the_phone_can(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path, srtp=2, keying="sdes") as phone:
+        await phone.call(house.uri)
+        await eventually(lambda: voiced(phone.heard()) > 0.1)
+        await eventually(lambda: house.calls[0].detail.get("encrypted") is True)
+
+
+async def test_further_calls_than_the_most_hear_that_it_is_busy(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN, max_calls=1) as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        async with softphone(tmp_path) as other:
+            await other.do("call", uri=house.uri)
+            await other.until(event="state", state="DISCONNECTED", status=486)
+        assert len(house.calls) == 1
+
+
+async def test_when_the_telephone_process_is_killed_its_calls_end_and_it_is_back(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        await eventually(house.assistant.started.is_set)
+        killed = house.door.phone.pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        await eventually(house.assistant.ended.is_set)
+        await eventually(lambda: not house.calls)
+        await eventually(lambda: house.state == "ready" and house.door.phone.pid not in (None, killed))
+        phone.events.clear()
+        await phone.call(house.uri)
+
+
+async def test_who_hangs_up_before_being_answered_leaves_nothing_behind(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path) as phone:
+        await phone.do("call", uri=house.uri)
+        await phone.until(event="state", state="EARLY")
+        await phone.do("hangup")
+        await phone.until(event="state", state="DISCONNECTED")
+        await eventually(lambda: not house.calls)
+
+
+async def knock(port: int, user: str, times: int) -> int:
+    """Ask for somebody, as scanners do; returns how many answers came."""
+    answers = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner:
+        scanner.bind(("127.0.0.1", 0))
+        scanner.setblocking(False)
+        for number in range(times):
+            ask = (
+                f"OPTIONS sip:{user}@127.0.0.1:{port} SIP/2.0\r\nFrom: <sip:{user}@127.0.0.1>;tag={number}\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{scanner.getsockname()[1]};branch=z9hG4bK{user}{number}\r\n"
+                f"To: <sip:{user}@127.0.0.1>\r\nCall-ID: {user}-{number}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 5\r\n"
+                "Content-Length: 0\r\n\r\n"
+            )
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendto(scanner, ask.encode(), ("127.0.0.1", port))
+            try:
+                async with asyncio.timeout(1.0):
+                    await loop.sock_recv(scanner, 4096)
+            except TimeoutError:
+                break
+            answers += 1
+    return answers
+
+
+async def test_a_scanner_is_soon_not_answered_any_more(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house:
+        assert 0 < await knock(house.port, "1000", 40) < 40
+        await eventually(lambda: "127.0.0.1" in house.door.satellites()[0].detail["banned"])
+        # The kernel drops whatever it sends now.
+        assert await knock(house.port, "passfel", 1) == 0
+
+
+def account(port: int, password: str = "right") -> dict:
+    return {"box": {"server": f"127.0.0.1:{port}", "user": "620", "password": password}}
+
+
+def accounts(house) -> dict:
+    return house.door.satellites()[0].detail["accounts"]["box"]
+
+
+async def test_it_registers_and_is_called_through_the_registrar(tmp_path: Path):
+    async with registrar(tmp_path) as port, telephone(tmp_path, **KNOWN, direct=False, accounts=account(port)) as house:
+        await eventually(lambda: accounts(house)["state"] == "registered")
+        async with softphone(tmp_path) as phone:
+            await phone.call(f"sip:620@127.0.0.1:{port}")
+            await eventually(house.assistant.started.is_set)
+            assert house.assistant.callers[0].person == "ana"
+            await phone.do("hangup")
+            await eventually(lambda: not house.calls)
+            # Past the registrar nobody gets in.
+            phone.events.clear()
+            await phone.do("call", uri=f"sip:620@127.0.0.1:{house.port}")
+            await phone.until(event="state", state="DISCONNECTED", status=404)
+
+
+async def test_a_wrong_password_is_told_with_what_to_do(tmp_path: Path):
+    async with registrar(tmp_path) as port, telephone(tmp_path, accounts=account(port, "wrong")) as house:
+        await eventually(lambda: accounts(house)["state"] == "refused")
+        assert "check both below [sip.accounts.box]" in accounts(house)["problem"]
+        assert "wrong" not in accounts(house)["problem"]
+        assert house.state == "ready"
+
+
+async def test_a_registrar_that_comes_late_is_found(tmp_path: Path):
+    async with registrar(tmp_path) as port:
+        pass
+    async with telephone(tmp_path, accounts=account(port)) as house:
+        await eventually(lambda: accounts(house)["state"] == "away", seconds=60)
+        assert "cannot be reached" in accounts(house)["problem"]
+        async with registrar(tmp_path, port=port):
+            await eventually(lambda: accounts(house)["state"] == "registered", seconds=90)
+
+
+async def test_silence_is_asked_about_and_ends_the_call(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN, silence=3.0) as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        await phone.until(event="state", state="DISCONNECTED", seconds=40)
+        await eventually(lambda: not house.calls)
+        assert 0.5 < voiced(phone.heard()) < 4
+
+
+async def test_a_goodbye_ends_the_call(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        house.assistant.script.heard.append("okay goodbye")
+        house.assistant.script.replies.append("goodbye ana")
+        await asyncio.sleep(1)
+        await phone.say(LOUD + PAUSE)
+        await phone.until(event="state", state="DISCONNECTED", seconds=30)
