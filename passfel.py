@@ -22,6 +22,8 @@ from pipeline.store import command as store_command
 from pipeline.store.command import StoreCommandFailed
 from pipeline.tool_commands import ToolCommandFailed
 from satellites.pairing import command as pairing_command
+from satellites.pi import command as satellite_command
+from satellites.pi.command import SatelliteFailed
 from satellites.sip import command as sip_command
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ examples:
   passfel backup house.tar.gz           keep what it remembers in a safe place
   passfel plan --machine gx10           see which language model fits a machine, before fetching any
   passfel engine start                  run vLLM with the model that the settings name
+  passfel satellite --server URL        make this machine a satellite of an assistant elsewhere
   passfel doctor                        see what is installed, what is missing and how to mend it
 
 Settings come from passfel.toml (here, or in the platform's configuration folder) and from PASSFEL_…
@@ -56,6 +59,7 @@ FAILURES = (
     CommandFailed,
     EngineCommandFailed,
     PlanFailed,
+    SatelliteFailed,
     StoreCommandFailed,
     ToolCommandFailed,
 )
@@ -145,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     engine_control.add_commands(commands, _own_address)
     tool_commands.add_commands(commands)
     pairing_command.add_commands(commands, _own_address)
+    satellite_command.add_commands(commands)
     sip_command.add_commands(commands, _own_address)
 
     doctor = commands.add_parser(

@@ -1,10 +1,14 @@
 """Settings of the doors beside the web, one class each."""
 
 import base64
+import socket
+from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from pipeline.addresses import checked_url
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -68,6 +72,41 @@ class WyomingSatellite(BaseModel):
     """The room it stands in."""
     barge_in: bool = True
     """Whether it can be spoken to while it speaks; without echo cancellation of its own it hears itself."""
+
+
+class OwnSatellite(BaseModel):
+    """This machine as a satellite of an assistant elsewhere: `passfel satellite`."""
+
+    model_config = _FROZEN
+
+    server: str = "http://127.0.0.1:7860"
+    """The assistant's address."""
+    certificate: Path | None = None
+    """The house's own authority, where the address is https and its certificate is the house's own."""
+    name: str = Field(default_factory=socket.gethostname, pattern=r"^[\w.-]{1,64}$")
+    """What the household calls this satellite."""
+    room: str | None = Field(default=None, pattern=r"^[\w .-]{1,64}$")
+    """The room it stands in."""
+    wake_words: tuple[str, ...] = Field(default=("okay_nabu",), min_length=1, max_length=10)
+    """okay_nabu, hey_jarvis, hey_mycroft, alexa, or the path of a microWakeWord model's .json file."""
+    follow_up: float = Field(default=8.0, ge=1.0, le=60.0)
+    """Seconds after an answer in which it goes on listening."""
+    microphone: str | None = None
+    """A sound card's name or a part of it, or its number; without one the system's own."""
+    loudspeaker: str | None = None
+    rate: int = Field(default=48_000, ge=16_000, le=96_000)
+    """Hz at which the sound card is run."""
+    commands: dict[Literal["away", "idle", "woken", "talking", "follow-up", "buffering"], str] = {}
+    """What to run when its state changes, such as for a lamp."""
+
+    _http_url = field_validator("server")(checked_url)
+
+    @field_validator("certificate")
+    @classmethod
+    def _readable(cls, certificate: Path | None) -> Path | None:
+        if certificate is not None and not certificate.expanduser().is_file():
+            raise ValueError("there is no such file; fetch it from the assistant: /authority.crt")
+        return certificate.expanduser() if certificate else None
 
 
 class Wyoming(BaseModel):

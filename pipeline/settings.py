@@ -35,7 +35,7 @@ from pipeline import credentials
 from pipeline.addresses import checked_url
 from pipeline.credentials import CredentialsUnreadable
 from pipeline.quiet import QuietHours
-from pipeline.satellite_settings import Esphome, Webrtc, Wyoming, Xiaozhi
+from pipeline.satellite_settings import Esphome, OwnSatellite, Webrtc, Wyoming, Xiaozhi
 from pipeline.sip_settings import Sip
 from pipeline.store.settings import Embeddings, Stores
 from pipeline.tool_settings import Calendar, Finance, Google, Home, Joplin, Mcp, News, Policy, Questions, Weather
@@ -293,6 +293,7 @@ class Settings(BaseSettings):
     mcp: dict[str, Mcp] = {}
     policy: Policy = Policy()
     wyoming: Wyoming = Wyoming()
+    satellite: OwnSatellite = OwnSatellite()
     esphome: Esphome = Esphome()
     sip: Sip = Sip()
     xiaozhi: Xiaozhi = Xiaozhi()

@@ -36,6 +36,7 @@ import satellites.services
 import satellites.sip.audiosocket
 import satellites.sip.door
 import satellites.tools
+import satellites.woken
 import satellites.wyoming.satellite
 import satellites.wyoming.server
 import satellites.xiaozhi.door
@@ -122,9 +123,9 @@ SERVICES: tuple[Callable[[House], Service | None], ...] = (
     satellites.esphome.door.make,
     satellites.wyoming.satellite.make,
     satellites.wyoming.server.make,
-    satellites.xiaozhi.door.make,
     satellites.sip.door.make,
     satellites.sip.audiosocket.make,
+    satellites.xiaozhi.door.make,
 )
 """Every door that runs beside it, or None where the household does not want it."""
 
@@ -200,6 +201,7 @@ def create_app(
         known: list[Satellite] = [each for service in services for each in service.satellites()]
         return JSONResponse([asdict(each) for each in known])
 
+    satellites.woken.mount(app, house.arbiter)
     app.add_api_route("/v1/satellites", all_satellites, methods=["GET"])
     app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"])
     app.add_api_route("/v1/turns", turns, methods=["GET"])

@@ -5,6 +5,7 @@ fits uvicorn's own limit of 16 MiB a message, and uvicorn's pings find a peer th
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -43,8 +44,23 @@ class Assistant(Protocol):
         """Hold one conversation over `transport`; return when it has ended."""
 
 
+DEVICE_HEADER = "x-passfel-device"
+ROOM_HEADER = "x-passfel-room"
+NAME = re.compile(r"[\w .-]{1,64}")
+
+
 def caller_of(websocket: WebSocket) -> Caller:
-    """Return the caller at a websocket that nothing else is known about: a device by its address."""
+    """Return the caller at a websocket: a satellite of the house says so, any other client goes by its address."""
+    device, room = (websocket.headers.get(header, "") for header in (DEVICE_HEADER, ROOM_HEADER))
+    if NAME.fullmatch(device):
+        return Caller(
+            door="satellite",
+            device=f"satellite:{device}",
+            room=room if NAME.fullmatch(room) else None,
+            resumes=True,
+            capabilities=CAPABILITIES,
+            permissions=PERMISSIONS,
+        )
     host = websocket.client.host if websocket.client else "unknown"
     return Caller(door="realtime", device=f"realtime:{host}", capabilities=CAPABILITIES, permissions=PERMISSIONS)
 

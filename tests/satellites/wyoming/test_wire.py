@@ -4,7 +4,7 @@ import json
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wyoming.event import Event, async_read_event, async_write_event
 
@@ -40,6 +40,7 @@ async def read_by_package(data: bytes) -> list[Event]:
     return events
 
 
+@settings(deadline=None)
 @given(st.lists(EVENTS, max_size=4), st.lists(st.integers(1, 200), max_size=20))
 def test_what_the_package_writes_is_read_in_any_pieces(events: list[Event], pieces: list[int]) -> None:
     data, decoder, read = asyncio.run(written(*events)), Decoder(), []
@@ -49,11 +50,13 @@ def test_what_the_package_writes_is_read_in_any_pieces(events: list[Event], piec
     assert read + decoder.feed(data) == events
 
 
+@settings(deadline=None)
 @given(st.lists(EVENTS, max_size=4))
 def test_the_package_reads_what_is_written(events: list[Event]) -> None:
     assert asyncio.run(read_by_package(b"".join(encoded(event) for event in events))) == events
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=5))
 def test_noise_is_waited_for_or_refused(pieces: list[bytes]) -> None:
     decoder = Decoder()
