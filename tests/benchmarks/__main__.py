@@ -12,7 +12,7 @@ from loguru import logger
 
 from pipeline import settings
 from pipeline.prompt import PERSONA
-from tests.benchmarks import accuracy, barge_in, latency, load, pauses, report
+from tests.benchmarks import accuracy, barge_in, crowd, doors, latency, load, pauses, report
 from tests.benchmarks.context import measuring as context
 from tests.benchmarks.language import language_server, vllm_server
 from tests.benchmarks.orchestrator import burst, fallback, overhead, prefix, tables, targets, tools
@@ -91,6 +91,13 @@ class Bench:
         used = [await load.idle(side, self.spoken, self.extent.idle_seconds) for side in self.sides]
         return report.idle(used), used
 
+    async def doors(self) -> tuple[str, object]:
+        """The browser beside the realtime websocket, and eight WebRTC clients at once."""
+        side = next(side for side in self.sides if isinstance(side, Passfel))
+        apart = await doors.measure(side, self.spoken.questions)
+        together = await crowd.measure(side, self.spoken.questions)
+        return f"{doors.table(apart)}\n\n{crowd.table(together)}", [apart, together]
+
     async def overhead(self) -> tuple[str, object]:
         """What PASSFEL adds to the language model's first token."""
         found = await overhead.overhead(self.language, self.folder, self.extent.pairs)
@@ -159,6 +166,7 @@ MEASURES: dict[str, Measure] = {
     "memory": Bench.memory,
     "concurrency": Bench.concurrency,
     "idle": Bench.idle,
+    "doors": Bench.doors,
     "overhead": Bench.overhead,
     "intents": Bench.intents,
     "prefix": Bench.prefix,

@@ -9,6 +9,7 @@ import shutil
 import wave
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from playwright.async_api import async_playwright
 from tests.benchmarks.clients import calling, to_pcm
 from tests.benchmarks.playback import AUDIBLE
 from tests.benchmarks.recordings import Recording
+from tests.benchmarks.report import section
 from tests.benchmarks.servers import Server, Side, serving
 from tests.benchmarks.signals import FRAME, SAMPLE_RATE, Samples, levels
 from tests.benchmarks.turns import ANSWER_LIMIT, converse
@@ -75,9 +77,24 @@ async def measure(side: Side, utterances: tuple[Recording, ...]) -> Doors | None
         return Doors(realtime, await _in_a_browser(server, chromium, utterances, side.folder))
 
 
+def table(found: Doors | None) -> str:
+    """Return both doors' latencies."""
+    if found is None:
+        return "## Doors\n\nNot measured: Chromium is not installed."
+    rows = [
+        [name, f"{median(seconds):.2f}", " ".join(f"{each:.2f}" for each in seconds)]
+        for name, seconds in (("realtime websocket", found.realtime), ("browser, WebRTC", found.browser))
+    ]
+    later = 1000 * (median(found.browser) - median(found.realtime))
+    note = f"In the browser {later:+.0f} ms; the aim is 120 ms at most."
+    return section(
+        "Doors: seconds from the end of speech to the first audible sample", ["", "median", "each"], rows, note
+    )
+
+
 async def _in_a_browser(server: Server, chromium: str, utterances: tuple[Recording, ...], folder: Path) -> list[float]:
-    played, ends = _microphone((utterances[0], *utterances))
-    file = _written(folder / "microphone.wav", played)
+    file = folder / "microphone.wav"
+    played, ends = microphone((utterances[0], *utterances), file)
     async with async_playwright() as playwright:
         arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={file}%noloop"]
         browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
@@ -117,20 +134,22 @@ def latencies(rows: NDArray[Any], played: Samples, ends: list[float]) -> list[fl
     return found
 
 
-def _microphone(utterances: tuple[Recording, ...]) -> tuple[Samples, list[float]]:
+def microphone(utterances: tuple[Recording, ...], file: Path) -> tuple[Samples, list[float]]:
+    """Write what a microphone shall hear; return it, at 16 kHz, and where in it each utterance ends, in seconds."""
     parts: list[Samples] = [np.zeros(round(LEAD * SAMPLE_RATE), np.float32)]
     ends, at = [], LEAD
     for each in utterances:
         ends.append(at + each.speech.end)
         parts += [each.samples, np.zeros(round(GAP * SAMPLE_RATE), np.float32)]
         at += each.seconds + GAP
-    return np.concatenate(parts), ends
+    played = np.concatenate(parts)
+    _write(file, played)
+    return played, ends
 
 
-def _written(file: Path, samples: Samples) -> Path:
+def _write(file: Path, samples: Samples) -> None:
     with wave.open(str(file), "wb") as output:
         output.setnchannels(1)
         output.setsampwidth(2)
         output.setframerate(MICROPHONE_RATE)
         output.writeframes(to_pcm(soxr.resample(samples, SAMPLE_RATE, MICROPHONE_RATE)))
-    return file

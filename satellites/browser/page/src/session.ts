@@ -44,6 +44,12 @@ const HEALTH_PERIOD = 1_000;
 
 class PeerTransport extends SmallWebRTCTransport {
   declare readonly pc: RTCPeerConnection | null;
+
+  /** Lets the browser gather no more sound before it plays than the network makes it. */
+  playAtOnce(track: MediaStreamTrack): void {
+    const receiver = this.pc?.getReceivers().find((each) => each.track === track);
+    if (receiver) Object.assign(receiver, { jitterBufferTarget: 0 });
+  }
 }
 
 class Client extends PipecatClient {
@@ -197,7 +203,9 @@ export class Session {
       disconnectOnBotDisconnect: false,
       callbacks: {
         onTrackStarted: current((track, participant) => {
-          if (!participant?.local && track.kind === "audio") this.listener.voice(new MediaStream([track]));
+          if (participant?.local || track.kind !== "audio") return;
+          if (transport instanceof PeerTransport) transport.playAtOnce(track);
+          this.listener.voice(new MediaStream([track]));
         }),
         // One that is refused while it connects is told of by `connect`, with the reason.
         onDisconnected: current(() => {
