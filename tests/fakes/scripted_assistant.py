@@ -238,6 +238,10 @@ class ScriptedAssistant:
         finally:
             self.conversations -= 1
             self.ended.set()
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            # As the real one: Pipecat's runner keeps it to itself.
+            raise asyncio.CancelledError
 
     async def push(self, *frames: Frame) -> None:
         """Push frames into the conversation from outside, such as a timer's announcement."""

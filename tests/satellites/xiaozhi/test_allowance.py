@@ -1,0 +1,23 @@
+"""How much may be sent."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from satellites.xiaozhi.allowance import Allowance
+
+
+def test_so_much_at_once_and_so_much_a_second() -> None:
+    allowance = Allowance(rate=2.0, most=3.0)
+    assert [allowance.spend(1.0, 0.0) for _ in range(4)] == [True, True, True, False]
+    assert [allowance.spend(1.0, 1.0) for _ in range(3)] == [True, True, False]
+    assert allowance.spend(3.0, 100.0)
+    assert not allowance.spend(0.5, 100.0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 2)), max_size=100))
+def test_no_more_is_ever_spent_than_there_was(spending: list[tuple[float, float]]) -> None:
+    allowance, now, spent = Allowance(rate=1.0, most=4.0), 0.0, 0.0
+    for amount, wait in spending:
+        now += wait
+        spent += amount if allowance.spend(amount, now) else 0.0
+        assert spent <= 4.0 + now + 1e-6
