@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import Final, Protocol
@@ -22,6 +22,9 @@ LOOK_SECONDS: Final = 20.0
 """Between two looks whether what waits may be said."""
 UNHEARD_SECONDS: Final = 60.0
 """After which something that rings in a conversation and is not heard there rings elsewhere too."""
+
+
+LastResort = Callable[[str | None, str], Awaitable[bool]]
 
 
 class Reachable(Protocol):
@@ -83,6 +86,8 @@ class Announcements:
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
         self._shared: Shared | None = None
         self._arrived = asyncio.Event()
+        self.last_resort: LastResort | None = None
+        """Tries to reach a person with what nobody heard for `UNHEARD_SECONDS`; returns whether that worked."""
 
     def share(self, shared: Shared) -> None:
         """Reach the conversations of other processes too."""
@@ -134,6 +139,7 @@ class Announcements:
         """
         tried: list[Reachable] = []
         pending = set[asyncio.Future[bool]]()
+        last = time.monotonic() + UNHEARD_SECONDS if self.last_resort is not None else None
         try:
             while True:
                 arrived = self._arrived
@@ -156,6 +162,10 @@ class Announcements:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(LOOK_SECONDS):
                             await arrived.wait()
+                if self.last_resort is not None and last is not None and time.monotonic() >= last:
+                    last = None
+                    if await self.last_resort(timer.person, text):
+                        return
         except asyncio.CancelledError:
             # It was stopped or changed before it was heard.
             for each in pending:
@@ -187,10 +197,37 @@ class Announcements:
             await self._wait([text])
         return heard
 
+    async def say_at(self, text: str, *, devices: Collection[str], room: str | None, urgent: bool = False) -> bool:
+        """Say `text` at each of some devices and at those of a room.
+
+        Returns:
+            Whether it is said now; where it is said nowhere, it waits.
+        """
+        here = [one for one in self._audible() if self._meant(one.caller, devices, room)]
+        heard = self._announce(text, [one for one in here if urgent or not self._quiet.at(one.caller.device)])
+        if self._shared is not None and (urgent or not self._quiet.everywhere):
+            at_home = {one.caller.device for one in here}
+            for device in devices:
+                if device not in at_home:
+                    heard = await self._shared.send(text, device=device) or heard
+            if room is not None:
+                # Whether anybody is in that room the others do not tell.
+                await self._shared.send_to_all(text, room=room)
+        if not heard:
+            await self._wait([text])
+        return heard
+
     def hear(self, spoken: Spoken) -> None:
         """Say what another process has sent."""
-        audible = self._audible()
-        self._announce(spoken.text, [one for one in audible if spoken.device in (None, one.caller.device)])
+        devices = () if spoken.device is None else (spoken.device,)
+        anywhere = spoken.device is None and spoken.room is None
+        there = [one for one in self._audible() if anywhere or self._meant(one.caller, devices, spoken.room)]
+        self._announce(spoken.text, there)
+
+    @staticmethod
+    def _meant(caller: Caller, devices: Collection[str], room: str | None) -> bool:
+        in_room = room is not None and caller.room is not None and caller.room.casefold() == room.casefold()
+        return caller.device in devices or in_room
 
     def _nearest(self, timer: Timer, audible: Collection[Reachable]) -> list[Reachable]:
         at_device = [one for one in audible if one.caller.device == timer.device]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -43,6 +43,7 @@ from pipeline.writer import Written, WrittenRequest
 from pipeline.written import WrittenConversation
 from tools.outcomes import Outcome
 from tools.policy import Policy
+from tools.telephone import Exchange
 from tools.tool import Tool
 
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
@@ -87,6 +88,8 @@ class Assistant:
         self._stores: Stores | None = None
         self._shared: Shared | None = None
         self._open: set[Conversation] = set()
+        self.exchange = Exchange()
+        """Where a telephone plugs in."""
 
     @property
     def ready(self) -> bool:
@@ -272,14 +275,18 @@ class Assistant:
         engines = self.check()
         return Speech(engines.whisper, engines.piper, engines.detector, self.settings)
 
-    async def announce(self, text: str, *, device: str | None, urgent: bool) -> bool:
+    async def announce(self, text: str, *, devices: Collection[str], room: str | None, urgent: bool) -> bool:
         """Say something without having been asked; False where it waits until somebody can hear it.
+
+        Without devices and a room it is said wherever somebody can hear it, and so it is where the one device is away.
 
         Raises `AssistantNotReady` before there is a voice.
         """
         if self._engines is None:
             raise AssistantNotReady(NOT_READY)
-        return await self._announcements.say(text, device=device, urgent=urgent)
+        if len(devices) > 1 or room is not None:
+            return await self._announcements.say_at(text, devices=devices, room=room, urgent=urgent)
+        return await self._announcements.say(text, device=next(iter(devices), None), urgent=urgent)
 
     def house_tools(self, caller: Caller) -> Sequence[Tool]:
         """The tools that a program may use, those that matter left out. Raises `AssistantNotReady`."""
@@ -356,8 +363,11 @@ class Assistant:
             shared=self._shared,
             announce=self._announcements.say,
             furnish=intents.furnish,
+            exchange=self.exchange,
         )
         await providers.prepare()
+        if providers.telephone is not None:
+            self._announcements.last_resort = providers.telephone.ring
         toolbox = Toolbox(
             self.settings.data_dir / "household",
             on_ring=self._announcements.ring,

@@ -22,7 +22,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "ConvertCurrency": "convert_currency", "Portfolio": "get_portfolio", "LookUp": "look_up", "GetFact": "get_fact",
     "FindPapers": "find_papers", "DoNotDisturb": "do_not_disturb", "DisturbAgain": "disturb_again",
     "ReadTodos": "read_todos", "FinishTodo": "finish_todo", "FindNote": "find_note", "AddNote": "add_note",
-    "CompareNews": "compare_news",
+    "CompareNews": "compare_news", "PhoneCall": "call_person",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 
@@ -71,7 +71,7 @@ _TITLED: Final[Mapping[str, Mapping[str, str]]] = {
     "delete_event": {"about": "title", "when": "on"},
     "get_news": {"topic": "about"}, "get_price": {"topic": "what", "coin": "what"}, "look_up": {"topic": "about"},
     "finish_todo": {"item": "title"}, "find_note": {"topic": "about"}, "add_note": {"fact": "text"},
-    "compare_news": {"topic": "about"},
+    "compare_news": {"topic": "about"}, "call_person": {"contact": "who", "fact": "message"},
     "get_fact": {"topic": "about"}, "find_papers": {"topic": "about"},
 }  # fmt: skip
 """Tools with other names for what was said."""

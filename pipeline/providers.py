@@ -38,6 +38,7 @@ from tools.open_meteo import OpenMeteo
 from tools.places import Places
 from tools.questions import Questions
 from tools.service import Cache, MemoryCache, Service
+from tools.telephone import Exchange, Rules, Telephone
 from tools.tool import Tool
 from tools.weather import Weather
 from tools.web import Web
@@ -72,6 +73,7 @@ class Providers:
         shared: what processes share; None where they share nothing.
         announce: says something to whoever can hear it.
         furnish: told of the names of things in the house, with their domains, and of its rooms.
+        exchange: makes telephone calls.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Providers:
         shared: Shared | None = None,
         announce: Announce | None = None,
         furnish: Furnish = lambda _things, _rooms: None,
+        exchange: Exchange | None = None,
     ) -> None:
         self._settings = settings
         self._readings = readings
@@ -95,6 +98,7 @@ class Providers:
         self.sets: list[ToolSet] = []
         self.calendar: Calendar | None = None
         self.todos: Joplin | None = None
+        self.telephone: Telephone | None = None
         self._ready: list[asyncio.Event] = []
         if settings.weather.enabled:
             self._add_weather()
@@ -111,6 +115,8 @@ class Providers:
             self._add_calendar(sources)
         if settings.joplin.url is not None and settings.joplin.token is not None:
             self._add_notes(settings.joplin.url, settings.joplin.token.get_secret_value())
+        if settings.sip.enabled and (settings.sip.outbound.people or settings.sip.outbound.reminders):
+            self._add_telephone(exchange or Exchange())
         if settings.home.url is not None and settings.home.token is not None:
             self._add_home(settings.home.url, settings.home.token.get_secret_value())
 
@@ -228,6 +234,22 @@ class Providers:
         service = self._service("Joplin", url, requests=300)
         self.todos = Joplin(service, token, notebook=self._settings.joplin.notebook)
         self.sets.append(Notes(self.todos, zone=lambda: household.zone))
+
+    def _add_telephone(self, exchange: Exchange) -> None:
+        sip, household = self._settings.sip, self._settings.household
+        chosen = sip.outbound
+        # Of somebody with several numbers, the first is called.
+        people = {person: number for number, person in reversed(sip.people.items())}
+        self.telephone = Telephone(
+            exchange,
+            people | chosen.contacts,
+            Rules(chosen.people, chosen.numbers, chosen.daily_limit, chosen.reminders),
+            JsonStore(self._settings.data_dir / "household" / "calls.json"),
+            self._announce,
+            lambda: household.zone,
+        )
+        self.sets.append(self.telephone)
+        self._work.append(self.telephone.run)
 
     def _add_home(self, url: str, token: str) -> None:
         house = House()

@@ -181,6 +181,8 @@ class Esphome(BaseModel):
     """How devices reach this machine, where they do not reach the address that it has itself, as in a container."""
     follow_up: float = Field(default=8.0, ge=0.0, le=60.0)
     """Seconds after an answer in which a device goes on listening; 0 asks for the wake word each time."""
+    wake_words: tuple[str, ...] = Field(default=("okay_nabu",), min_length=1, max_length=10)
+    """What wakes devices whose wake word is listened for here, as those of Wyoming; most listen for it themselves."""
     devices: dict[Annotated[str, Field(pattern=r"^[\w .-]{1,64}$")], EsphomeDevice] = {}
 
     @property

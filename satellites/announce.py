@@ -4,6 +4,7 @@ It is said at a device, or wherever somebody can hear it, once nobody speaks the
 is urgent.
 """
 
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Annotated, Protocol
 
@@ -20,8 +21,11 @@ LONGEST = 1000
 class Assistant(Protocol):
     """What this door needs of the assistant."""
 
-    async def announce(self, text: str, *, device: str | None, urgent: bool) -> bool:
+    async def announce(self, text: str, *, devices: Collection[str], room: str | None, urgent: bool) -> bool:
         """Say something; False where it waits until somebody can hear it. Raises `AssistantNotReady`."""
+
+
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
 
 
 class Announcement(BaseModel):
@@ -30,8 +34,10 @@ class Announcement(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     text: Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=r"^[^\x00]*$")]
-    device: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")] | None = None
-    """Where; anywhere where it is left out, or nobody is there."""
+    device: Name | Annotated[list[Name], Field(min_length=1, max_length=64)] | None = None
+    """Where; anywhere where it is left out, or where one is named and nobody is there."""
+    room: Name | None = None
+    """At all devices of a room."""
     urgent: bool = False
     """Whether it is said in quiet hours too."""
 
@@ -47,7 +53,8 @@ def mount(app: FastAPI, assistant: Assistant) -> None:
             where = ".".join(str(part) for part in first["loc"]) or "body"
             return JSONResponse({"error": {"message": f"{where}: {first['msg']}"}}, HTTPStatus.BAD_REQUEST)
         try:
-            said = await assistant.announce(wanted.text, device=wanted.device, urgent=wanted.urgent)
+            devices = [wanted.device] if isinstance(wanted.device, str) else wanted.device or []
+            said = await assistant.announce(wanted.text, devices=devices, room=wanted.room, urgent=wanted.urgent)
         except AssistantNotReady as error:
             problem = {"error": {"message": str(error)}}
             return JSONResponse(problem, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "5"})

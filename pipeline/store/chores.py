@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+import httpx
 from tqdm import tqdm
 
 from pipeline.audit import forget_calls
@@ -159,6 +160,7 @@ async def _embed(vectors: Vectors) -> None:
 
 
 async def _devices(settings: Settings, options: argparse.Namespace) -> int:
+    present = await _present(settings)
     async with _opened(settings) as database:
         people = People(database)
         said = {name: value for name in CHANGEABLE if (value := getattr(options, name)) is not None}
@@ -172,8 +174,32 @@ async def _devices(settings: Settings, options: argparse.Namespace) -> int:
                 own = [f"{name} {value}" for name in ("speed", "voice", "quiet") if (value := getattr(each, name))]
                 told = [each.door, each.room or "no room", each.person or "everybody", *own]
                 called = f" ({each.title})" if each.title else ""
-                print(f"{each.name}{called}: {', '.join(told)}, last seen {each.last_seen:%Y-%m-%d %H:%M}")
+                seen = f"last seen {each.last_seen:%Y-%m-%d %H:%M}"
+                print(f"{each.name}{called}: {', '.join(told)}, {present.pop(each.name, seen)}")
+    for name, now in present.items():
+        if options.device in (None, name):
+            print(f"{name}: {now}")
     return 0
+
+
+async def _present(settings: Settings) -> dict[str, str]:
+    """How the devices are that the running assistant's doors know; nothing where none runs."""
+    token = settings.token.get_secret_value() if settings.token else None
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    address = f"http://127.0.0.1:{settings.port}"
+    try:
+        async with httpx.AsyncClient(base_url=address, headers=headers, timeout=3.0, trust_env=False) as http:
+            known = (await http.get("/v1/satellites")).raise_for_status().json()
+        return {each["device"]: _state(each["state"], each["detail"]) for each in known}
+    except (httpx.HTTPError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _state(state: str, detail: dict[str, object]) -> str:
+    """A device's state with what its door tells of it, what is wrong last."""
+    told = [f"{name.replace('_', ' ')} {value}" for name, value in detail.items() if value and name != "problem"]
+    problem = f": {detail['problem']}" if detail.get("problem") else ""
+    return f"{', '.join([state, *told])}{problem}"
 
 
 async def _export(settings: Settings, options: argparse.Namespace) -> int:

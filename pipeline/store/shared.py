@@ -37,7 +37,8 @@ class Spoken(BaseModel):
 
     sender: str
     device: str | None
-    """None is wherever somebody can hear it."""
+    """None is wherever somebody can hear it, in `room` where that is given."""
+    room: str | None = None
     text: str
 
 
@@ -78,11 +79,11 @@ class Shared:
         sent = await self._asked(lambda: self._redis.publish(f"{_EVERYBODY}:{process}", spoken.model_dump_json()))
         return bool(sent)
 
-    async def send_to_all(self, text: str) -> bool:
-        """Have other processes say `text` wherever somebody can hear it; False where nobody is anywhere."""
+    async def send_to_all(self, text: str, *, room: str | None = None) -> bool:
+        """Have other processes say `text` wherever somebody can hear it, or in a room; False where there is nobody."""
         if not await self._asked(self._somebody_elsewhere):
             return False
-        spoken = Spoken(sender=self._process, device=None, text=text)
+        spoken = Spoken(sender=self._process, device=None, room=room, text=text)
         receivers = await self._asked(lambda: self._redis.publish(_EVERYBODY, spoken.model_dump_json()))
         # One of those is this process itself.
         return (receivers or 0) > 1

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, time
 
@@ -215,3 +216,19 @@ async def test_hours_that_cannot_be_read_silence_no_device() -> None:
     async with house.reach(nursery):
         assert await house.say("The wash is done.", device="nursery")
     assert nursery.said == ["The wash is done."]
+
+
+async def test_some_devices_and_all_of_a_room_are_spoken_at() -> None:
+    house, talks = Announcements(), {name: Talk(name) for name in ("hall", "stove", "table", "study")}
+    for name in ("stove", "table"):
+        talks[name].caller = replace(talks[name].caller, room="Kitchen")
+    async with AsyncExitStack() as open_ones:
+        for talk in talks.values():
+            await open_ones.enter_async_context(house.reach(talk))
+        assert await house.say_at("Dinner!", devices=["hall"], room="kitchen")
+        assert {name: talk.said for name, talk in talks.items()} == {
+            "hall": ["Dinner!"], "stove": ["Dinner!"], "table": ["Dinner!"], "study": [],
+        }  # fmt: skip
+        assert not await house.say_at("Bath!", devices=["attic"], room="bathroom")
+    async with house.reach(later := Talk("hall")):
+        assert later.said == ["Bath!"]

@@ -10,14 +10,14 @@ class Household:
     """Notes what is announced; is loading for as long as it is told to be."""
 
     def __init__(self) -> None:
-        self.said: list[tuple[str, str | None, bool]] = []
+        self.said: list[tuple[str, list[str], str | None, bool]] = []
         self.loading = False
         self.hears = True
 
-    async def announce(self, text: str, *, device: str | None, urgent: bool) -> bool:
+    async def announce(self, text: str, *, devices: list[str], room: str | None, urgent: bool) -> bool:
         if self.loading:
             raise AssistantNotReady("still loading")
-        self.said.append((text, device, urgent))
+        self.said.append((text, devices, room, urgent))
         return self.hears
 
 
@@ -39,7 +39,14 @@ async def test_what_an_automation_wants_said_is_said(client, household: Househol
     assert (answer.status_code, answer.json()) == (200, {"status": "said"})
     household.hears = False
     assert (await client.post("/v1/announce", json={"text": "Rain!", "urgent": True})).json() == {"status": "waiting"}
-    assert household.said == [("The wash is done.", "kitchen", False), ("Rain!", None, True)]
+    for where in ({"device": ["hall", "attic"]}, {"room": "kitchen"}):
+        await client.post("/v1/announce", json={"text": "Dinner", **where})
+    assert household.said == [
+        ("The wash is done.", ["kitchen"], None, False),
+        ("Rain!", [], None, True),
+        ("Dinner", ["hall", "attic"], None, False),
+        ("Dinner", [], "kitchen", False),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from passfel import main
 from pipeline.caller import Caller
@@ -272,6 +274,29 @@ async def test_a_device_is_told_whose_it_is(run, database) -> None:
         1,
         "passfel: there is no device radio; there are: tablet\n",
     )
+
+
+async def test_devices_are_listed_as_the_running_assistant_sees_them(run, database, monkeypatch) -> None:
+    async def satellites(_: web.Request) -> web.Response:
+        puck = {
+            "device": "puck",
+            "door": "esphome",
+            "state": "idle",
+            "detail": {"firmware": "2026.11", "problem": None},
+        }
+        lost = {"device": "lost", "door": "sip", "state": "away", "detail": {"problem": "check its address"}}
+        return web.json_response([puck, lost])
+
+    app = web.Application()
+    app.router.add_get("/v1/satellites", satellites)
+    async with TestServer(app) as server:
+        monkeypatch.setenv("PASSFEL_PORT", str(server.port))
+        async with database.connection(5) as connection:
+            await connection.execute("INSERT INTO devices (name, door) VALUES ('puck', 'esphome')")
+        assert (await run("devices"))[1].splitlines() == [
+            "puck: esphome, no room, everybody, idle, firmware 2026.11",
+            "lost: away: check its address",
+        ]
 
 
 async def test_without_a_store_the_commands_say_so(run, monkeypatch) -> None:
