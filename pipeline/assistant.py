@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -32,6 +32,7 @@ from pipeline.providers import Providers
 from pipeline.quiet import Quiet, QuietHours
 from pipeline.settings import Settings
 from pipeline.shedding import Shed
+from pipeline.slots import Slots
 from pipeline.speech import Speech
 from pipeline.store.conversations import forget
 from pipeline.store.database import StoreDown
@@ -78,7 +79,7 @@ class Assistant:
         self._engines: Engines | None = None
         self._embedded: EmbeddedLanguageEngine | None = None
         self._stack = AsyncExitStack()
-        self._taken: set[int] = set()
+        self._slots = Slots()
         household = settings.household
         hours = QuietHours(household.quiet) if household.quiet else None
         self._quiet = Quiet(hours, zone=lambda: household.zone)
@@ -184,7 +185,7 @@ class Assistant:
             if caller.resumes:
                 earlier = await stores.conversations.earlier(caller)
         engines = replace(engines, piper=await engines.voices.named(caller.voice))
-        with self._slot() as slot:
+        with self._slots.lend(engines.endpoint.slots) as slot:
             conversation = Conversation(
                 transport,
                 caller,
@@ -340,20 +341,6 @@ class Assistant:
         if self._engines is None:
             raise AssistantNotReady(NOT_READY)
         return self._engines.completions
-
-    @contextmanager
-    def _slot(self) -> Iterator[int | None]:
-        """Lend a slot of the embedded engine, or none where all are taken or the server has none."""
-        slots = self._engines.endpoint.slots if self._engines else 0
-        free = [slot for slot in range(slots) if slot not in self._taken]
-        if not free:
-            yield None
-            return
-        self._taken.add(free[0])
-        try:
-            yield free[0]
-        finally:
-            self._taken.discard(free[0])
 
     async def _toolbox(self, intents: LocalIntents) -> Toolbox:
         notebook = self._stores.notebook() if self._stores is not None else None
