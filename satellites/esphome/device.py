@@ -168,7 +168,7 @@ class Device:
             sound = await stack.enter_async_context(udp_sound(own, theirs))
         traits = profile.traits(self._settings, self.device)
         reached = Reached(client, profile, traits, self._caller(full_duplex=traits.full_duplex), shelf, sound)
-        return Session(self._house, reached, follow_up=self._settings.follow_up, on_problem=self._note)
+        return Session(self._house, reached, settings=self._settings, on_problem=self._note)
 
     async def _serve(self, session: Session, client: APIClient, gone: asyncio.Event) -> None:
         held: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -19,6 +19,8 @@ from satellites.services import House, Satellite
 
 Multicast = Callable[[], AbstractAsyncContextManager[AsyncZeroconf]]
 LOCAL: Final = ".local"
+PORT: Final = 6053
+"""Where ESPHome listens."""
 
 
 class EsphomeDoor:
@@ -120,7 +122,8 @@ def _usable(found: Found) -> bool:
 
 def _unset(found: Found) -> Satellite:
     """A device that nobody has set, and what to do about it."""
-    setting = f'[esphome.devices."{found.name}"] address = "{found.address}"'
+    port = "" if found.port == PORT else f", port = {found.port}"
+    setting = f'[esphome.devices."{found.name}"] address = "{found.address}"{port}'
     if found.namesake:
         problem = f"two devices go by the name {found.name}: give them different ones, or set both by their addresses"
     elif found.encrypted:

@@ -75,20 +75,21 @@ class Encoder:
 
     def __init__(self, speech: SpeechFormat) -> None:
         container = _CONTAINERS[speech.name]
-        layout = "stereo" if speech.channels == 2 else "mono"
+        self._layout = "stereo" if speech.channels == 2 else "mono"
         self._speech = speech
         self._written = _Written()
         options = {"flush_packets": "1", **container.options}
         self._output = av.open(self._written, "w", format=container.name, options=options)
         self._stream = cast("AudioStream", self._output.add_stream(container.codec, speech.rate, container.coding))
-        self._stream.codec_context.layout = layout
+        self._stream.codec_context.layout = self._layout
         self._stream.codec_context.format = container.samples
-        self._resampler = AudioResampler(container.samples, layout, speech.rate)
+        self._resampler = AudioResampler(container.samples, self._layout, speech.rate)
         self._samples = 0
 
     def encode(self, pcm: bytes) -> bytes:
         """Take 16-bit mono PCM at the format's rate; return what can be sent so far. 20 ms take about 1 ms."""
-        frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2")[np.newaxis], "s16", "mono")
+        samples = np.repeat(np.frombuffer(pcm, "<i2"), self._speech.channels)
+        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], "s16", self._layout)
         frame.sample_rate, frame.pts, frame.time_base = self._speech.rate, self._samples, Fraction(1, self._speech.rate)
         self._samples += frame.samples
         for each in self._resampler.resample(frame):

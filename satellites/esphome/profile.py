@@ -68,8 +68,8 @@ class Profile:
     @property
     def form(self) -> SpeechFormat:
         """What it wants to fetch."""
-        # A player that names no format gets what Home Assistant gives it; FFmpeg begins to play WAV sooner.
-        return wanted_format(self.formats, otherwise="wav" if self.is_linux else "mp3")
+        # Who names no format gets what Home Assistant gives it; mpv waits for much of a WAV, and begins FLAC at once.
+        return wanted_format(self.formats, otherwise="flac" if self.is_linux else "mp3")
 
     def traits(self, settings: Esphome, device: EsphomeDevice) -> Traits:
         """What it can do and is to do."""

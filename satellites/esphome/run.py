@@ -80,6 +80,11 @@ class Hush:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitWord:
+    """Listen for the wake word in what the device streams, and tell by `woken`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
     """Find out whether this is the device to answer, and tell by `judged`."""
 
@@ -104,7 +109,7 @@ class HangUp:
     """End the conversation."""
 
 
-Command = Tell | Announce | Speak | Finish | Hush | Judge | Converse | Listen | BreakOff | HangUp
+Command = Tell | Announce | Speak | Finish | Hush | AwaitWord | Judge | Converse | Listen | BreakOff | HangUp
 
 
 class Phase(Enum):
@@ -112,6 +117,8 @@ class Phase(Enum):
 
     IDLE = auto()
     """It waits for its wake word, or still plays the end of an answer."""
+    WAITING = auto()
+    """It streams, and leaves it to this side to hear its wake word."""
     WOKEN = auto()
     """It streams, and may not be the one to answer."""
     LISTENING = auto()
@@ -141,6 +148,7 @@ class Run:
         self._spoke_up = False
         self._expected = False
         self._muted = False
+        self._asked_over = False
         self._sentences: list[str] = []
         self._words: list[str] = []
 
@@ -156,14 +164,27 @@ class Run:
 
     def asked(self, wake_word: str | None) -> list[Command]:
         """The device wants to be listened to; `wake_word` is what woke it."""
-        commands: list[Command] = []
-        if self._phase is Phase.SPEAKING:
-            commands += self._break_off()
+        commands = self._break_off() if self._phase is Phase.SPEAKING else []
+        self._fresh = False
         # Firmware repeats the last wake word where it goes on listening after an answer.
         if wake_word and not self._expected:
             self._become(Phase.WOKEN)
             return [*commands, Judge()]
         return [*commands, *self._listen()]
+
+    def left_to_hear(self) -> list[Command]:
+        """The device wants its wake word to be heard here."""
+        commands = self._break_off() if self._phase is Phase.SPEAKING else []
+        start = self._start()
+        self._become(Phase.WAITING)
+        return [*commands, start, Tell(Event.VOICE_ASSISTANT_WAKE_WORD_START), AwaitWord()]
+
+    def woken(self, phrase: str) -> list[Command]:
+        """Its wake word was heard here."""
+        if self._phase is not Phase.WAITING:
+            return []
+        self._become(Phase.WOKEN)
+        return [Tell(Event.VOICE_ASSISTANT_WAKE_WORD_END, (("wake_word", phrase),)), Judge()]
 
     def judged(self, *, won: bool) -> list[Command]:
         """It is, or is not, the device to answer."""
@@ -204,6 +225,8 @@ class Run:
 
     def said(self, text: str) -> list[Command]:
         """Somebody has said `text`, and is to be answered."""
+        # Over the assistant's voice it may be known what was said before the voice is broken off for it.
+        self._asked_over = self._phase is Phase.SPEAKING
         if self._phase is not Phase.LISTENING:
             return []
         self._become(Phase.THINKING)
@@ -225,7 +248,7 @@ class Run:
         """There is a piece of speech. It can be heard where the phase is SPEAKING then."""
         if self._phase in (Phase.SPEAKING, Phase.WOKEN) or self._muted or not self._talking:
             return []
-        if self._phase is Phase.IDLE:
+        if self._phase in (Phase.IDLE, Phase.WAITING):
             return self._announce()
         unasked = self._phase is Phase.LISTENING and not self._traits.full_duplex
         commands: list[Command] = [Tell(Event.VOICE_ASSISTANT_STT_VAD_END)] if unasked else []
@@ -265,16 +288,19 @@ class Run:
             self._become(Phase.LISTENING)
         if self._phase is not Phase.SPEAKING:
             return []
-        if self._streams():
-            self._become(Phase.LISTENING)
-            self._forget_words()
-            return [Finish(broken_off=True), Hush()]
-        return self.answered()
+        if not self._streams():
+            return self.answered()
+        asked_over, self._asked_over = self._asked_over, False
+        self._become(Phase.THINKING if asked_over else Phase.LISTENING)
+        self._spoke_up = asked_over
+        self._forget_words()
+        asked = [Tell(Event.VOICE_ASSISTANT_INTENT_START)] if asked_over else []
+        return [Finish(broken_off=True), Hush(), *asked]
 
     def ended(self) -> list[Command]:
         """The conversation is over."""
         self._talking = self._muted = self._expected = False
-        if self._phase in (Phase.IDLE, Phase.WOKEN):
+        if self._phase in (Phase.IDLE, Phase.WAITING, Phase.WOKEN):
             return []
         return [*([Finish()] if self._phase is Phase.SPEAKING else []), *self._end()]
 
@@ -282,7 +308,7 @@ class Run:
         """There can be no conversation now."""
         self._talking = self._muted = False
         error = Tell(Event.VOICE_ASSISTANT_ERROR, (("code", code), ("message", message)))
-        asked = self._phase is not Phase.IDLE
+        asked = self._phase not in (Phase.IDLE, Phase.WAITING)
         return [*([Finish()] if self._phase is Phase.SPEAKING else []), *([error, *self._end()] if asked else [])]
 
     def _become(self, phase: Phase) -> None:
@@ -297,9 +323,10 @@ class Run:
         self._forget_words()
         begins = not self._talking
         self._talking = True
-        start = self._start()
+        # Where the wake word was listened for, the run has begun already.
+        start = [] if self._fresh else [self._start()]
         self._become(Phase.LISTENING)
-        return [start, Tell(Event.VOICE_ASSISTANT_STT_START), Converse() if begins else Listen()]
+        return [*start, Tell(Event.VOICE_ASSISTANT_STT_START), Converse() if begins else Listen()]
 
     def _start(self) -> Tell:
         self._url = self._new_url()

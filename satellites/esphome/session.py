@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from aioesphomeapi.client import APIClient
 from aioesphomeapi.core import APIConnectionError
-from aioesphomeapi.model import VoiceAssistantAnnounceFinished, VoiceAssistantAudioSettings
+from aioesphomeapi.model import VoiceAssistantAnnounceFinished, VoiceAssistantAudioSettings, VoiceAssistantCommandFlag
 from loguru import logger
 from pipecat.frames.frames import (
     AggregatedTextFrame,
@@ -24,6 +24,7 @@ from pipecat.frames.frames import (
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
+from pipeline.satellite_settings import Esphome
 from satellites.attention import Attention
 from satellites.esphome import run
 from satellites.esphome.profile import Profile
@@ -32,7 +33,7 @@ from satellites.esphome.speech import Shelf, Speech
 from satellites.esphome.udp import UdpSound
 from satellites.line import LineTransport
 from satellites.services import House
-from voice.wakeword import loudness
+from voice.wakeword import WakeWords, WakeWordUnknown, loudness
 
 INPUT_RATE: Final = 16_000
 """Hz of what devices hear, and of what they play where they fetch nothing."""
@@ -82,19 +83,20 @@ class Session:
     Args:
         house: whom it talks to.
         device: what is connected.
-        follow_up: seconds after an answer in which it goes on listening.
+        settings: the door's.
         on_problem: told what is wrong and how to mend it; None once it is mended.
     """
 
     def __init__(
-        self, house: House, device: Reached, *, follow_up: float, on_problem: Callable[[str | None], None]
+        self, house: House, device: Reached, *, settings: Esphome, on_problem: Callable[[str | None], None]
     ) -> None:
         self._house = house
         self._device = device
-        self._follow_up = follow_up
+        self._settings = settings
         self._on_problem = on_problem
         self._run = Run(device.traits, self._new_url)
         self._tasks = asyncio.TaskGroup()
+        self._owned: set[asyncio.Task[None]] = set()
         self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._gone = asyncio.Event()
         self._talk: _Talk | None = None
@@ -105,6 +107,8 @@ class Session:
         self._offered: Speech | None = None
         self._speech: Speech | None = None
         self._spoke_at = 0.0
+        self._words: WakeWords | None = None
+        self._loudness: float | None = None
         if device.sound is not None:
             device.sound.hear = self.hear
 
@@ -120,14 +124,24 @@ class Session:
     async def serve(self) -> None:
         """Serve until the device has gone. Cancellation ends its conversation at once."""
         async with self._tasks, contextlib.AsyncExitStack() as stack:
-            pump = self._tasks.create_task(self._pump())
-            stack.callback(pump.cancel)
+            stack.callback(self._cancel)
+            self._own(self._pump())
             self._subscribe()
             if self._device.traits.announces:
                 waking = self._house.assistant.standby(self._device.caller, lambda: self._do(self._run.called()))
                 await stack.enter_async_context(waking)
             await self._gone.wait()
             await self._wind_down()
+
+    def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work)
+        self._owned.add(task)
+        task.add_done_callback(self._owned.discard)
+        return task
+
+    def _cancel(self) -> None:
+        for task in self._owned:
+            task.cancel()
 
     def _subscribe(self) -> None:
         self._device.client.subscribe_voice_assistant(
@@ -141,7 +155,11 @@ class Session:
         """Say where to send sound: 0 is over this connection."""
         self._woken.clear()
         self._measurable.clear()
-        self._do(self._run.asked(wake_word))
+        self._loudness = None
+        if flags & VoiceAssistantCommandFlag.USE_WAKE_WORD:
+            self._do(self._run.left_to_hear())
+        else:
+            self._do(self._run.asked(wake_word))
         return 0 if self._device.sound is None else self._device.sound.port
 
     async def _stopped(self, abort: bool) -> None:
@@ -161,6 +179,9 @@ class Session:
 
     def hear(self, pcm: bytes) -> None:
         """Take what the device has heard; what comes in too fast is dropped."""
+        if self._run.phase is Phase.WAITING:
+            self._listen_for_word(pcm)
+            return
         if self._run.phase is Phase.WOKEN:
             self._woken += pcm[: MOST_WOKEN - len(self._woken)]
             if len(self._woken) >= MEASURED * INPUT_RATE * 2:
@@ -169,6 +190,20 @@ class Session:
         listens = self._run.phase is Phase.LISTENING or self._device.traits.full_duplex
         if self._talk is not None and listens and self._work.qsize() < MOST_WAITING:
             self._work.put_nowait(partial(self._talk.transport.hear, pcm))
+
+    def _listen_for_word(self, pcm: bytes) -> None:
+        woken = self._words.hear(pcm[: len(pcm) // 2 * 2]) if self._words is not None else None
+        if woken is not None:
+            self._loudness = woken.loudness
+            self._do(self._run.woken(woken.phrase))
+
+    async def _await_word(self) -> None:
+        try:
+            if self._words is None:
+                self._words = await asyncio.to_thread(WakeWords, self._settings.wake_words)
+            self._words.reset()
+        except WakeWordUnknown as error:
+            self._on_problem(f"its wake word cannot be heard: {error}")
 
     async def _pump(self) -> None:
         while True:
@@ -194,19 +229,21 @@ class Session:
                     self._speech.close(drop=broken_off)
                 self._speech = None
             case run.Announce(url, listen):
-                self._tasks.create_task(self._announce(url, listen=listen))
+                self._own(self._announce(url, listen=listen))
             case run.Hush():
                 nothing = Speech(self._device.profile.form, lambda: None)
                 nothing.write(bytes(int(NOTHING * nothing.form.rate) * 2))
                 nothing.close()
-                self._tasks.create_task(self._announce(self._device.shelf.offer(nothing), listen=False))
+                self._own(self._announce(self._device.shelf.offer(nothing), listen=False))
 
     def _ask_conversation(self, command: run.Command) -> None:
         match command:
+            case run.AwaitWord():
+                self._own(self._await_word())
             case run.Judge():
                 if self._judging is not None:
                     self._judging.cancel()
-                self._judging = self._tasks.create_task(self._judge())
+                self._judging = self._own(self._judge())
             case run.Converse():
                 self._converse()
             case run.Listen() if self._talk is not None:
@@ -224,7 +261,7 @@ class Session:
     def _speak(self) -> None:
         self._speech, self._spoke_at = self._offered, time.monotonic()
         if self._speech is not None and self._device.traits.plays_urls:
-            self._tasks.create_task(self._demand_fetching(self._speech))
+            self._own(self._demand_fetching(self._speech))
 
     async def _demand_fetching(self, speech: Speech) -> None:
         await asyncio.sleep(FETCHING)
@@ -246,19 +283,21 @@ class Session:
             )
 
     async def _judge(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(MEASURING):
-                await self._measurable.wait()
+        if self._loudness is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MEASURING):
+                    await self._measurable.wait()
+            self._loudness = loudness(bytes(self._woken))
         name = self._device.caller.device
-        won = await self._house.arbiter.wins(name, loudness(bytes(self._woken)))
+        won = await self._house.arbiter.wins(name, self._loudness)
         if not won:
             logger.info("{} has heard its wake word, and another device answers", name)
         self._do(self._run.judged(won=won))
 
     def _converse(self) -> None:
-        talk = self._talk = _Talk(self, self._device, self._follow_up)
+        talk = self._talk = _Talk(self, self._device, self._settings.follow_up)
         self._take_woken(talk)
-        self._holding = self._tasks.create_task(self._hold(talk, self._holding))
+        self._holding = self._own(self._hold(talk, self._holding))
 
     def _take_woken(self, talk: "_Talk") -> None:
         """Let the conversation hear what was said while it was found out who answers."""
@@ -284,15 +323,12 @@ class Session:
             self._do(commands())
 
     async def _wind_down(self) -> None:
-        if self._judging is not None:
-            self._judging.cancel()
         if self._speech is not None:
             self._speech.close(drop=True)
         if self._talk is not None:
             await self._talk.transport.end("its device is gone")
         if self._holding is not None:
             await asyncio.wait({self._holding}, timeout=GRACE)
-            self._holding.cancel()
 
     async def play(self, talk: "_Talk", pcm: bytes) -> None:
         """Have the device say a piece of a conversation's speech."""

@@ -38,6 +38,7 @@ from aioesphomeapi.api_pb2 import (
     VoiceAssistantRequest,
     VoiceAssistantResponse,
 )
+from aioesphomeapi.model import VoiceAssistantCommandFlag
 from aioesphomeapi.model import VoiceAssistantEventType as Event
 from aioesphomeapi.model import VoiceAssistantFeature as Feature
 from google.protobuf.message import Message
@@ -129,6 +130,10 @@ class FakeDevice:
     def wake(self, phrase: str = "okay nabu") -> None:
         """Hear the wake word."""
         self.send(VoiceAssistantRequest(start=True, wake_word_phrase=phrase))
+
+    def leave_wake_word(self) -> None:
+        """Stream, and leave it to the server to hear the wake word."""
+        self.send(VoiceAssistantRequest(start=True, flags=VoiceAssistantCommandFlag.USE_WAKE_WORD))
 
     def stop(self) -> None:
         """Be stopped by a button or the stop word."""

@@ -16,6 +16,7 @@ from tests.satellites.esphome.device import (
     FakeDevice,
     Heard,
 )
+from tests.spoken import pcm, speech
 
 STORY = " ".join(["once"] * 30)
 
@@ -139,7 +140,7 @@ async def test_a_linux_voice_assistant_is_interrupted_by_voice() -> None:
         answer = await device.until_heard()
         assert [each.start_conversation for each in device.announced] == [False]
         assert heard_seconds(answer) < 0.6
-        assert answer.content_type == "audio/wav"
+        assert answer.content_type == "audio/flac"
         assert device.told().count("STT_VAD_END") == 0
         assert device.listening.is_set()
         await device.until(Event.VOICE_ASSISTANT_RUN_END)
@@ -197,6 +198,18 @@ async def test_the_device_that_hears_its_wake_word_loudest_answers() -> None:
         await far.until(Event.VOICE_ASSISTANT_RUN_END)
         assert far.told() == ["RUN_END"]
         assert [caller.device for caller in served.assistant.callers] == ["near"]
+
+
+async def test_a_wake_word_is_listened_for_here_where_the_device_leaves_it_to_the_server(device: FakeDevice) -> None:
+    async with serving(("what time is it", "It is noon"), devices={"hall": device}) as served:
+        device.leave_wake_word()
+        await device.speak(LOUD)
+        assert served.assistant.callers == []
+        await device.speak(pcm(speech("Okay nabu.")), seconds_of_quiet=1.0)
+        await device.until(Event.VOICE_ASSISTANT_WAKE_WORD_END)
+        await device.speak(LOUD)
+        await device.until_heard()
+        assert device.told()[:4] == ["RUN_START", "WAKE_WORD_START", "WAKE_WORD_END", "STT_START"]
 
 
 async def test_many_devices_are_talked_with_at_once() -> None:
