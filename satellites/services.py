@@ -16,6 +16,7 @@ from pipeline.settings import Settings
 from pipeline.speech import Speech
 from satellites.arbitration import Arbiter
 from satellites.pairing.waiting import Waiting
+from tools.telephone import Exchange
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
@@ -44,6 +45,10 @@ class Assistant(Protocol):
 
     def speech(self) -> Speech:
         """Return the ears and the voice alone. Raises `AssistantNotReady`."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """Where a telephone plugs in."""
 
     def standby(self, caller: Caller, wake: Callable[[], None]) -> AbstractAsyncContextManager[None]:
         """Have `wake` called where something is to be said at a device that holds no conversation.

@@ -52,12 +52,10 @@ class Call:
         admission: who calls.
         house: whom they talk to, and how.
         pins: checks what they type.
-        greeting: what is said first; what the house says where this is not given.
+        words: what is said first to somebody whom the house has called, and who is asked for no PIN.
     """
 
-    def __init__(
-        self, leg: Leg, admission: Admission, *, house: House, pins: Pins, greeting: str | None = None
-    ) -> None:
+    def __init__(self, leg: Leg, admission: Admission, *, house: House, pins: Pins, words: str | None = None) -> None:
         settings = house.settings.sip
         phrases = PHRASES.get(house.settings.hearing.language, PHRASES["en"])
         self.admission = admission
@@ -68,7 +66,8 @@ class Call:
         self._assistant = house.assistant
         self._pins = pins
         self._phrases = phrases
-        self._greeting = greeting or settings.greeting
+        self._greeting = words or settings.greeting
+        self._asks_pin = admission.asks_pin and words is None
         self._manners = Manners(
             settings.silence, 60 * settings.max_minutes, lambda text: is_farewell(text, phrases), time.monotonic()
         )
@@ -150,7 +149,7 @@ class Call:
 
     async def _let_in(self) -> Caller | None:
         """Ask for the PIN where that comes first; None where the caller may not come in."""
-        if not self.admission.asks_pin:
+        if not self._asks_pin:
             return self.admission.caller(proven=False)
         words = self._phrases.ask_pin
         for _ in range(MOST_TRIES):

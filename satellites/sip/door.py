@@ -14,8 +14,9 @@ from pipeline.sip_settings import Sip
 from satellites.services import House, Satellite, Service
 from satellites.sip import wire
 from satellites.sip.call import Call
-from satellites.sip.callers import Directory, Pins, shown
+from satellites.sip.callers import Admission, Directory, Pins, shown
 from satellites.sip.process import Phone, PhoneEnded
+from tools.telephone import Dialled
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
@@ -25,6 +26,8 @@ CALM: Final = 60.0
 ANSWER_PAUSE: Final = 0.3
 """Seconds between ringing and answering: some phones lose what is said the moment somebody answers."""
 REFUSED: Final = frozenset({401, 403, 404, 407})
+BUSY: Final = frozenset({486, 600})
+UNANSWERED: Final = frozenset({408, 480, 487, 603})
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class _Open:
     established: asyncio.Event = field(default_factory=asyncio.Event)
     codec_rate: int = 0
     quality: wire.Quality | None = None
+    ended: wire.Ended | None = None
 
 
 class _Leg:
@@ -78,11 +82,13 @@ class SipDoor:
         self._problem: str | None = None
         self._instance = str(uuid4())
         self._calls: asyncio.TaskGroup
+        self._dialled = 0
         self.phone = Phone(self._take)
 
     async def run(self) -> None:
         """Take calls until cancelled; when the telephone process dies, its calls end, and it is started again."""
         pause = FIRST_PAUSE
+        self._house.assistant.exchange.line = self
         async with asyncio.TaskGroup() as self._calls:
             while True:
                 began = time.monotonic()
@@ -152,6 +158,7 @@ class SipDoor:
             case wire.Quality():
                 each.quality = report
             case wire.Ended():
+                each.ended = report
                 each.over.set()
                 each.call.over()
 
@@ -201,10 +208,29 @@ class SipDoor:
         )
         self._calls.create_task(self._hold(report.call, each), name=f"call {report.call}")
 
-    async def _hold(self, number: int, each: _Open) -> None:
+    async def dial(self, number: str, *, person: str | None, words: str) -> Dialled:
+        """Call a number and, once somebody answers, say `words` and talk with them; returns when that has begun."""
+        chosen = self._settings
+        account = chosen.outbound.account or next(iter(chosen.accounts), None)
+        if self._state != "ready" or account is None:
+            logger.warning("no call can be made: there is no account below [sip.accounts], or no telephone now")
+            return Dialled.FAILED
+        self._dialled -= 1
+        mine, server = self._dialled, chosen.accounts[account].server
+        admission = Admission("person" if person else "guest", number, person, chosen.pin is not None)
+        call = Call(_Leg(self.phone, mine), admission, house=self._house, pins=self._pins, words=words)
+        each = self._open[mine] = _Open(call)
+        self.phone.send(wire.Dial(mine, account, f"sip:{number}@{server}", chosen.outbound.ring_seconds))
+        logger.info(f"{shown(number)} is called by {account}")
+        await _first(each.established, each.over)
+        self._calls.create_task(self._hold(mine, each, answers=False), name=f"call {mine}")
+        return _outcome(each.ended) if each.over.is_set() else Dialled.ANSWERED
+
+    async def _hold(self, number: int, each: _Open, *, answers: bool = True) -> None:
         try:
-            await asyncio.sleep(ANSWER_PAUSE)
-            self.phone.send(wire.Answer(number))
+            if answers:
+                await asyncio.sleep(ANSWER_PAUSE)
+                self.phone.send(wire.Answer(number))
             await _first(each.established, each.over)
             if not each.over.is_set():
                 await each.call.run()
@@ -247,6 +273,15 @@ class SipDoor:
             instance=self._instance,
             accounts=accounts,
         )
+
+
+def _outcome(ended: wire.Ended | None) -> Dialled:
+    """What came of a call that nobody took."""
+    if ended is None:
+        return Dialled.FAILED
+    if ended.status in BUSY:
+        return Dialled.BUSY
+    return Dialled.NOBODY if ended.status is None or ended.status in UNANSWERED else Dialled.FAILED
 
 
 async def _first(*events: asyncio.Event) -> None:

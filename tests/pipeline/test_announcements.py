@@ -232,3 +232,22 @@ async def test_some_devices_and_all_of_a_room_are_spoken_at() -> None:
         assert not await house.say_at("Bath!", devices=["attic"], room="bathroom")
     async with house.reach(later := Talk("hall")):
         assert later.said == ["Bath!"]
+
+
+async def test_what_nobody_hears_for_a_minute_rings_a_telephone_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.announcements.UNHEARD_SECONDS", 0.02)
+    monkeypatch.setattr("pipeline.announcements.LOOK_SECONDS", 0.01)
+    house, rung = Announcements(), list[tuple[str | None, str]]()
+
+    async def ring(person: str | None, text: str) -> bool:
+        rung.append((person, text))
+        return True
+
+    house.last_resort = ring
+    await asyncio.wait_for(house.ring(PASTA), 10)
+    assert rung[0][0] == "ana"
+    assert rung[0][1].startswith("Your pasta timer is done.")
+    kitchen = Talk("kitchen")
+    async with house.reach(kitchen):
+        await asyncio.wait_for(house.ring(PASTA), 10)
+    assert len(rung) == 1

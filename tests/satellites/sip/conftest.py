@@ -10,6 +10,7 @@ from satellites.services import House
 from satellites.sip.door import SipDoor
 from tests.fakes.scripted_assistant import ScriptedAssistant
 from tests.peers.sip.phones import eventually, free_port
+from tools.telephone import Exchange
 
 RTP = (20_000, 20_999)
 
@@ -50,6 +51,7 @@ class Assistant(ScriptedAssistant):
     def __init__(self) -> None:
         super().__init__()
         self.spoken: list[str] = []
+        self.exchange = Exchange()
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import pytest
 from pipeline.caller import Permission
 from tests.peers.sip.phones import eventually, registrar, softphone
 from tests.satellites.sip.conftest import telephone
+from tools.telephone import Dialled
 
 KNOWN = {"people": {"100": "ana"}}
 LOUD = (b"\x00\x20" * 8 + b"\x00\xe0" * 8) * 500
@@ -258,3 +259,51 @@ async def test_a_goodbye_ends_the_call(tmp_path: Path):
         await asyncio.sleep(1)
         await phone.say(LOUD + PAUSE)
         await phone.until(event="state", state="DISCONNECTED", seconds=30)
+
+
+OUTBOUND = {"outbound": {"ring_seconds": 5.0}}
+
+
+async def test_somebody_is_called_told_something_and_talked_with(tmp_path: Path):
+    async with (
+        registrar(tmp_path) as port,
+        telephone(tmp_path, direct=False, accounts=account(port), **OUTBOUND) as house,
+        softphone(
+            tmp_path,
+            id=f"sip:ben@127.0.0.1:{port}",
+            registrar=f"sip:127.0.0.1:{port}",
+            user="ben",
+            password="right",
+            answer=200,
+        ) as phone,
+    ):
+        await phone.until(event="registered", status=200)
+        await eventually(lambda: accounts(house)["state"] == "registered")
+        dialled = await house.door.dial("ben", person="ben", words="dinner is ready now please come")
+        assert dialled is Dialled.ANSWERED
+        await phone.until(event="incoming")
+        await eventually(lambda: voiced(phone.heard()) > 0.5)
+        assert house.assistant.callers[0].person == "ben"
+        await phone.do("hangup")
+        await eventually(lambda: not house.calls)
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [(486, Dialled.BUSY), (603, Dialled.NOBODY), (None, Dialled.NOBODY)])
+async def test_who_is_busy_or_does_not_answer_is_told_apart(tmp_path: Path, answer: int | None, outcome: Dialled):
+    async with (
+        registrar(tmp_path) as port,
+        telephone(tmp_path, direct=False, accounts=account(port), **OUTBOUND) as house,
+        softphone(
+            tmp_path,
+            id=f"sip:ben@127.0.0.1:{port}",
+            registrar=f"sip:127.0.0.1:{port}",
+            user="ben",
+            password="right",
+            answer=answer,
+        ) as phone,
+    ):
+        await phone.until(event="registered", status=200)
+        assert await house.door.dial("ben", person=None, words="hello") is outcome
+        assert await house.door.dial("nobody", person=None, words="hello") is Dialled.FAILED
+        await eventually(lambda: not house.calls)
+        assert not house.assistant.callers

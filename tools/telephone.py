@@ -1,0 +1,215 @@
+"""The assistant's own calls: somebody has it call somebody, or a reminder rings a telephone when nobody heard it."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from enum import Enum
+from typing import Any, Final, Protocol
+
+from loguru import logger
+
+from tools.store import Store
+from tools.tool import Context, Effect, Failed, Result, Tool, tool
+
+AGAIN_SECONDS: Final = 60.0
+"""Between two tries."""
+TRIES: Final = 2
+"""How often somebody is called who is busy, and at most somebody whom a reminder is for."""
+MOST_WAITING: Final = 4
+"""Calls that wait to be made."""
+EMERGENCY: Final = frozenset({"110", "112", "911", "999", "000", "111", "118", "119", "15", "17", "18", "113", "114"})
+"""A machine that misheard must not call these, whatever the settings say."""
+_DIGITS: Final = re.compile(r"\+?[\d*#]{2,32}")
+
+Announce = Callable[[str], Awaitable[object]]
+
+
+class Dialled(Enum):
+    """What came of a call."""
+
+    ANSWERED = "answered"
+    BUSY = "is busy"
+    NOBODY = "does not answer"
+    FAILED = "cannot be reached"
+
+
+class Dialler(Protocol):
+    """Makes calls."""
+
+    async def dial(self, number: str, *, person: str | None, words: str) -> Dialled:
+        """Call a number and, once somebody answers, say `words` and talk with them; returns when that has begun."""
+
+
+class Exchange:
+    """Where a telephone plugs in, which comes up later than the tools, and may go away."""
+
+    def __init__(self) -> None:
+        self.line: Dialler | None = None
+
+    async def dial(self, number: str, *, person: str | None, words: str) -> Dialled:
+        """Call by the telephone that is plugged in; without one nobody can be reached."""
+        if self.line is None:
+            return Dialled.FAILED
+        return await self.line.dial(number, person=person, words=words)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Who may have whom called."""
+
+    people: Sequence[str]
+    numbers: Sequence[str]
+    """What may be called: a number, or its beginning and `*`."""
+    daily_limit: int
+    reminders: Sequence[str]
+    """People whose telephone rings for their reminders."""
+
+    def may(self, person: str | None) -> bool:
+        """Tell whether this person may have calls made."""
+        return person is not None and person.casefold() in {each.casefold() for each in self.people}
+
+    def permit(self, number: str) -> bool:
+        """Tell whether a number may be called."""
+        if number in EMERGENCY:
+            return False
+        return any(
+            number.startswith(each[:-1]) if each.endswith("*") and len(each) > 1 else number == each
+            for each in self.numbers
+        )
+
+    def rings(self, person: str | None) -> bool:
+        """Tell whether reminders of this person ring a telephone."""
+        return person is not None and person.casefold() in {each.casefold() for each in self.reminders}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    who: str
+    number: str
+    words: str
+
+
+class Telephone:
+    """Has calls made.
+
+    Args:
+        exchange: makes them.
+        contacts: names and their numbers.
+        rules: who may have whom called.
+        made: where it is kept how many were made today.
+        announce: tells what came of a call.
+        zone: the household's time zone, asked for anew each time.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        contacts: Mapping[str, str],
+        rules: Rules,
+        made: Store,
+        announce: Announce | None,
+        zone: Callable[[], tzinfo],
+    ) -> None:
+        self._exchange = exchange
+        self._contacts = {name.casefold(): number for name, number in contacts.items()}
+        self._rules = rules
+        self._made = made
+        self._announce = announce
+        self._zone = zone
+        self._wanted: asyncio.Queue[_Wanted] = asyncio.Queue(MOST_WAITING)
+        self._counting = asyncio.Lock()
+
+    def tools(self) -> Sequence[Tool]:
+        """What can be asked."""
+        return [tool(self.call_person, effect=Effect.SECURE, question=_question)]
+
+    async def run(self) -> None:
+        """Make the calls that are wanted, one after the other, until cancelled."""
+        while True:
+            wanted = await self._wanted.get()
+            outcome = await self._tried(wanted, busy_only=True)
+            if outcome is not Dialled.ANSWERED and self._announce is not None:
+                await self._announce(f"{wanted.who} {outcome.value}.")
+
+    async def call_person(self, context: Context, who: str, message: str | None = None) -> Result:
+        """Call somebody by telephone and tell them something.
+
+        Args:
+            who: the name of the person, or a telephone number.
+            message: what to tell them.
+        """
+        if not self._rules.may(context.person):
+            raise Failed("Sorry, I may only make calls for people of the house whom I know.")
+        number = self.number(who)
+        if number is None:
+            raise Failed(f"I don't know the number of {who}.")
+        if not self._rules.permit(number):
+            raise Failed("Sorry, I may not call that number.")
+        await self._count()
+        name = (context.person or "").title()
+        words = f"Hello, this is the assistant of the house. {name} wants to tell you: {message}."
+        if message is None:
+            words = f"Hello, this is the assistant of the house. {name} has asked me to call you."
+        try:
+            self._wanted.put_nowait(_Wanted(who, number, words))
+        except asyncio.QueueFull:
+            raise Failed("Too many calls are waiting to be made.") from None
+        return Result(f"I'm calling {who}.", {"who": who})
+
+    async def ring(self, person: str | None, text: str) -> bool:
+        """Ring a person's telephone for something that nobody heard elsewhere; returns whether they answered."""
+        number = self._contacts.get(person.casefold()) if person is not None else None
+        if number is None or not self._rules.rings(person):
+            return False
+        try:
+            await self._count()
+        except Failed as error:
+            logger.warning(f"a reminder does not ring the telephone: {error}")
+            return False
+        assert person is not None
+        outcome = await self._tried(_Wanted(person, dialled(number), text), busy_only=False)
+        return outcome is Dialled.ANSWERED
+
+    def number(self, who: str) -> str | None:
+        """Return the number of somebody, or what was said where that is one."""
+        if (known := self._contacts.get(who.strip().casefold())) is not None:
+            return dialled(known)
+        number = dialled(who)
+        return number if _DIGITS.fullmatch(number) else None
+
+    async def _tried(self, wanted: _Wanted, *, busy_only: bool) -> Dialled:
+        outcome = Dialled.FAILED
+        person = wanted.who if wanted.who.casefold() in self._contacts else None
+        for left in reversed(range(TRIES)):
+            outcome = await self._exchange.dial(wanted.number, person=person, words=wanted.words)
+            again = outcome is Dialled.BUSY or (outcome is Dialled.NOBODY and not busy_only)
+            if not again or not left:
+                break
+            await asyncio.sleep(AGAIN_SECONDS)
+        return outcome
+
+    async def _count(self) -> None:
+        """Note that a call is made today. Raises `Failed` where enough were."""
+        today = datetime.now(self._zone()).date().isoformat()
+        try:
+            async with self._counting:
+                kept = await self._made.load()
+                calls = kept[0].get("calls", 0) if kept and kept[0].get("day") == today else 0
+                if calls < self._rules.daily_limit:
+                    await self._made.save([{"day": today, "calls": calls + 1}])
+        except OSError as error:
+            raise Failed("Sorry, I cannot count my calls, so I make none.") from error
+        if calls >= self._rules.daily_limit:
+            raise Failed("Sorry, I have made as many calls today as I may.")
+
+
+def dialled(number: str) -> str:
+    """Return a number as it is dialled."""
+    return re.sub(r"[\s().\-/]", "", number)
+
+
+def _question(arguments: Mapping[str, Any]) -> str:
+    message = arguments.get("message")
+    return f"Shall I call {arguments['who']}{f' and say: {message}' if message else ''}?"
