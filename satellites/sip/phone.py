@@ -40,6 +40,8 @@ DECIDE_SECONDS: Final = 10.0
 """What the assistant gets to decide whether it takes a call."""
 ALIVE_SECONDS: Final = 2.0
 """Between two signs of life."""
+KEYS_SECONDS: Final = 5.0
+"""What two sides get to agree on keys, before which there is no sound; then the call begins without."""
 MOST_UNREAD: Final = 1 << 20
 """Bytes that wait for the assistant after which sound is dropped."""
 MOST_CALL_IDS: Final = 512
@@ -223,16 +225,17 @@ class Telephone:
     async def _carry(self, number: int, call: Call) -> None:
         """Carry a call's sound to the assistant until it is over."""
         media = self._media[number] = Media(call.audio)
-        heard = media.hear()
-        self._tell(wire.Established(number, media.codec_rate))
         clock = asyncio.get_running_loop().time
-        due = clock()
+        due, begins, begun = clock(), clock() + KEYS_SECONDS, False
         while call.state is not CallState.CLOSED:
+            heard = media.hear()
+            if not begun and (media.codec_rate or clock() > begins):
+                begun = True
+                self._tell(wire.Established(number, media.codec_rate))
             if heard and self._writer.transport.get_write_buffer_size() < MOST_UNREAD:
                 self._writer.write(wire.encode_audio(number, heard))
             due = max(due + TICK, clock() - TICK)
             await asyncio.sleep(due - clock())
-            heard = media.hear()
 
     # Whom to listen to.
 

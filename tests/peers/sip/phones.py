@@ -249,6 +249,62 @@ async def _answers(port: int, process: asyncio.subprocess.Process, log: Path) ->
                         return
 
 
+_BARESIP = """
+poll_method epoll
+sip_listen 127.0.0.1:{port}
+net_interface 127.0.0.1
+audio_source aufile,{sound}
+audio_player aufile,{folder}/played.wav
+audio_alert aufile,{folder}/alert.wav
+snd_path {folder}
+module_path {modules}
+module opus.so
+module g722.so
+module g711.so
+module srtp.so
+module dtls_srtp.so
+module aufile.so
+module sndfile.so
+module_tmp uuid.so
+module_app account.so
+module_app menu.so
+opus_stereo no
+opus_sprop_stereo no
+"""
+
+
+@asynccontextmanager
+async def baresip(folder: Path, uri: str, sound: Path, *, codec: str, encryption: str | None) -> AsyncIterator[Path]:
+    """Have Debian's baresip call somebody and play a sound; yields where it writes down what it heard."""
+    needs("baresip")
+    folder = folder / "baresip"
+    folder.mkdir()
+    config = _BARESIP.format(port=free_port(), sound=sound, folder=folder, modules="/usr/lib/baresip/modules")
+    (folder / "config").write_text(config)
+    media = f";mediaenc={encryption}" if encryption else ""
+    (folder / "accounts").write_text(f"<sip:100@127.0.0.1>;regint=0;audio_codecs={codec}{media}\n")
+    (folder / "contacts").write_text("\n")
+    with (folder / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *("baresip", "-f", str(folder), "-e", f"/dial {uri}"),
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield folder
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 async def eventually(happens: Callable[[], bool], seconds: float = SECONDS) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(seconds):

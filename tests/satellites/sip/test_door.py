@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pipecat.frames.frames import TTSSpeakFrame
 
 from pipeline.caller import Permission
-from tests.peers.sip.phones import eventually, registrar, softphone
+from tests.peers.sip.phones import baresip, eventually, registrar, softphone
 from tests.satellites.sip.conftest import telephone
 from tools.telephone import Dialled
+from voice import recordings
 
 KNOWN = {"people": {"100": "ana"}}
 LOUD = (b"\x00\x20" * 8 + b"\x00\xe0" * 8) * 500
@@ -136,6 +138,33 @@ async def test_sound_is_encrypted_where_the_phone_can(tmp_path: Path):
         await phone.call(house.uri)
         await eventually(lambda: voiced(phone.heard()) > 0.1)
         await eventually(lambda: house.calls[0].detail.get("encrypted") is True)
+
+
+@pytest.mark.parametrize(
+    ("codec", "rate", "encryption", "ours"),
+    [
+        ("opus/48000/1", 48_000, "dtls_srtp", "dtls"),
+        ("opus/48000/1", 48_000, "srtp-mand", "sdes-required"),
+        ("G722/16000/1", 16_000, None, "sdes"),
+    ],
+)
+async def test_baresip_hears_and_is_heard(tmp_path: Path, codec: str, rate: int, encryption: str | None, ours: str):
+    tone = (np.sin(2 * np.pi * 600 * np.arange(20 * rate) / rate) * 8000).astype("<i2")
+    recordings.write(tmp_path / "tone.wav", tone.tobytes(), rate)
+    async with (
+        telephone(tmp_path, **KNOWN, encryption=ours) as house,
+        baresip(tmp_path, house.uri, tmp_path / "tone.wav", codec=codec, encryption=encryption) as folder,
+    ):
+        await eventually(house.assistant.started.is_set)
+        await eventually(lambda: len(house.calls) == 1 and house.calls[0].detail["codec_rate"] == rate)
+        ears = house.assistant.ears
+        await eventually(lambda: np.abs(np.frombuffer(bytes(ears.audio[-6400:]), "<i2")).max(initial=0) > 4000)
+        if encryption is not None:
+            await eventually(lambda: house.calls[0].detail.get("encrypted") is True)
+        await house.assistant.push(TTSSpeakFrame("this is said for a whole second and then some more"))
+        await asyncio.sleep(2)
+    (written,) = folder.glob("dump-*dec.wav")
+    assert voiced(np.frombuffer(written.read_bytes()[44:], "<i2").astype(np.float32)[:: rate // 16_000] / 32768) > 0.4
 
 
 async def test_further_calls_than_the_most_hear_that_it_is_busy(tmp_path: Path):
