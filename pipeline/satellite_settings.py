@@ -91,6 +91,8 @@ class OwnSatellite(BaseModel):
     """okay_nabu, hey_jarvis, hey_mycroft, alexa, or the path of a microWakeWord model's .json file."""
     follow_up: float = Field(default=8.0, ge=1.0, le=60.0)
     """Seconds after an answer in which it goes on listening."""
+    barge_in: bool = True
+    """Whether it can be spoken to while it speaks; false where it hears itself in spite of its echo cancellation."""
     microphone: str | None = None
     """A sound card's name or a part of it, or its number; without one the system's own."""
     loudspeaker: str | None = None

@@ -20,6 +20,11 @@ PREROLL: Final = 0.5
 """Seconds of sound sent from before speech was noticed."""
 HANGOVER: Final = 0.8
 """Seconds of sound sent behind speech, in which the server may notice that it is speech."""
+ECHO: Final = 0.5
+"""Seconds after an answer in which it still sounds, for a satellite that hears itself."""
+STAND_IN: Final = 1.5
+"""Seconds of silence that the server hears, at most, for the silence that was not sent: it counts time in sound, and
+what is said right behind a turn belongs to that turn."""
 PATIENCE: Final = 30.0
 """Seconds for which what was said to a server that is away is kept, and seconds of sound that are kept."""
 
@@ -40,6 +45,13 @@ class Send:
     """Send the server 16-bit mono PCM at `RATE`."""
 
     pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let the server hear silence, for sound that was not sent."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,7 @@ class Tell:
     before: State
 
 
-Output = Send | Play | Silence | Cancel | Forget | Duck | Tell
+Output = Send | Pause | Play | Silence | Cancel | Forget | Duck | Tell
 
 
 class Attention:
@@ -87,10 +99,13 @@ class Attention:
 
     Args:
         follow_up: seconds after an answer in which a further question may begin.
+        barge_in: whether an answer can be spoken over; otherwise only the wake word breaks it off.
     """
 
-    def __init__(self, follow_up: float = 8.0) -> None:
+    def __init__(self, follow_up: float = 8.0, *, barge_in: bool = True) -> None:
         self._follow_up = follow_up
+        self._barge_in = barge_in
+        self._deaf_until = 0.0
         self._outputs: list[Output] = []
         self._state = State.AWAY
         self._connected = False
@@ -99,6 +114,7 @@ class Attention:
         self._said: deque[bytes] = deque()
         self._speech_until = 0.0
         self._sending = False
+        self._unsent = 0
         self._turn = False
         self._responding = False
         self._playing = False
@@ -137,10 +153,13 @@ class Attention:
 
     def hear(self, pcm: bytes, *, speech: bool, now: float) -> None:
         """Take a window of sound, and whether somebody speaks in it. Time passes by this alone."""
+        if not self._barge_in and (self._playing or now < self._deaf_until):
+            speech, self._speech_until = False, now
         if speech:
             self._speech_until = now + HANGOVER
         self._duck(quietly=self._playing and now < self._speech_until)
         if self._state in (State.AWAY, State.IDLE):
+            self._unsent += len(pcm)
             return
         if speech:
             self._prolong(now)
@@ -151,6 +170,7 @@ class Attention:
     def played(self, now: float) -> None:
         """All that was to be played has been."""
         self._playing = False
+        self._deaf_until = now + ECHO
         self._settle(now)
 
     # What the server tells.
@@ -161,6 +181,7 @@ class Attention:
         if self._state is State.BUFFERING:
             self._set(State.WOKEN)
             self._until = now + FIRST_WORDS
+            self._unsent = 0
             self._outputs += [Send(pcm) for pcm in self._said]
             if self._said:
                 # With silence behind, in which the server notices that the turn is over.
@@ -222,17 +243,23 @@ class Attention:
     def _pass_on(self, pcm: bytes, *, wanted: bool) -> None:
         if not wanted:
             self._sending = False
+            self._unsent += len(pcm)
             self._recent.append(pcm)
             _limit(self._recent, PREROLL)
             return
-        pieces = [pcm] if self._sending else [*self._recent, pcm]
+        pieces = [*self._recent, pcm]
+        left_out = (self._unsent - sum(map(len, self._recent))) / (RATE * 2)
+        self._unsent = 0
         self._recent.clear()
         self._sending = True
         if not self._playing:
             self._said += pieces
             _limit(self._said, PATIENCE)
-        if self._connected:
-            self._outputs += [Send(piece) for piece in pieces]
+        if not self._connected:
+            return
+        if left_out > 0:
+            self._outputs.append(Pause(min(left_out, STAND_IN)))
+        self._outputs += [Send(piece) for piece in pieces]
 
     def _prolong(self, now: float) -> None:
         """Whoever speaks is listened to."""

@@ -40,7 +40,7 @@ def run(chosen: OwnSatellite, token: str | None, options: argparse.Namespace) ->
 
 
 async def _run(chosen: OwnSatellite, token: str | None, ears: Ears, options: argparse.Namespace) -> None:
-    attention, loudspeaker = Attention(chosen.follow_up), Loudspeaker(chosen.rate)
+    attention, loudspeaker = Attention(chosen.follow_up, barge_in=chosen.barge_in), Loudspeaker(chosen.rate)
     played: Recordings | None = None
     if options.files:
         played = Recordings(loudspeaker, options.files, idle=lambda: attention.state in LISTENS)

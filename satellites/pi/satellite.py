@@ -8,7 +8,20 @@ from typing import Final
 import httpx
 from loguru import logger
 
-from satellites.pi.attention import Attention, Cancel, Duck, Forget, Output, Play, Send, Silence, State, Tell
+from satellites.pi.attention import (
+    RATE,
+    Attention,
+    Cancel,
+    Duck,
+    Forget,
+    Output,
+    Pause,
+    Play,
+    Send,
+    Silence,
+    State,
+    Tell,
+)
 from satellites.pi.ears import Ears, Heard
 from satellites.pi.hooks import Hooks
 from satellites.pi.link import Link
@@ -108,6 +121,8 @@ class Satellite:
         match output:
             case Send(pcm):
                 self._link.send(pcm)
+            case Pause(seconds):
+                self._link.send(bytes(2 * int(seconds * RATE)))
             case Play(pcm):
                 self._loudspeaker.add(pcm)
             case Silence():

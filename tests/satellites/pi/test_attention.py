@@ -8,11 +8,13 @@ from satellites.pi.attention import (
     HANGOVER,
     PATIENCE,
     PREROLL,
+    STAND_IN,
     Attention,
     Cancel,
     Duck,
     Forget,
     Output,
+    Pause,
     Play,
     Send,
     Silence,
@@ -27,8 +29,8 @@ FOLLOW_UP = 5.0
 class Driver:
     """An attention with a clock; every window of sound is numbered, so that what is sent can be told apart."""
 
-    def __init__(self, *, connected: bool = True) -> None:
-        self.attention = Attention(FOLLOW_UP)
+    def __init__(self, *, connected: bool = True, barge_in: bool = True) -> None:
+        self.attention = Attention(FOLLOW_UP, barge_in=barge_in)
         self.now = 100.0
         self.count = 0
         if connected:
@@ -149,6 +151,20 @@ def test_after_the_follow_up_it_takes_the_wake_word() -> None:
     assert driver.hear(1.0, speech=True) == []
 
 
+def test_the_server_hears_silence_for_what_was_not_sent() -> None:
+    driver = Driver()
+    driver.ask()
+    driver.answer()
+    driver.attention.played(driver.now)
+    driver.hear(3.0)
+    assert driver.hear(0.1, speech=True)[0] == Pause(STAND_IN)
+    driver.hear(HANGOVER + PREROLL + 0.3)
+    first, *_ = driver.hear(0.1, speech=True)
+    assert isinstance(first, Pause)
+    assert first.seconds < 0.5
+    assert not [each for each in driver.hear(2.0, speech=True) if isinstance(each, Pause)]
+
+
 def test_a_turn_in_which_nothing_was_understood_is_not_waited_for() -> None:
     driver = Driver()
     driver.wake()
@@ -198,6 +214,17 @@ def test_the_wake_word_breaks_off_an_answer() -> None:
     driver.outputs()
     assert driver.wake() == [Silence(), Cancel()]
     assert driver.state is State.WOKEN
+
+
+def test_one_that_hears_itself_is_only_woken_while_it_speaks() -> None:
+    driver = Driver(barge_in=False)
+    driver.ask()
+    driver.answer()
+    assert driver.hear(1.0, speech=True) == []
+    driver.attention.played(driver.now)
+    assert driver.hear(0.4, speech=True) == [], "the end of its answer still sounds"
+    driver.hear(0.3)
+    assert sent(driver.hear(0.5, speech=True))
 
 
 def test_a_button_ends_all_of_it() -> None:
