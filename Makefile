@@ -16,8 +16,8 @@ PRODUCT := $(VENV)/.product-$(KEY)
 TESTED := $(VENV)/.tests-$(KEY)
 
 # Debian's packages that the tests need beyond Python's.
-TEST_PACKAGES := chromium iproute2 coturn
-TEST_PROGRAMS := chromium ip turnserver
+TEST_PACKAGES := chromium iproute2 coturn pulseaudio pulseaudio-utils libasound2-plugins libportaudio2
+TEST_PROGRAMS := chromium ip turnserver pulseaudio
 
 # Shows the larger packages as they come, keeps all else in the log, and shows that if pip fails.
 define quietly
