@@ -119,7 +119,9 @@ def false_accepts(voice: PiperVoice) -> None:
         found = [(of, word) for of, samples in sounds for word in heard(words, samples)]
         total += seconds
         rate = f"{len(found) / seconds * 3600:.1f} an hour" if seconds else "nothing to hear"
-        print(f"{name}: {len(found)} false in {seconds / 60:.1f} minutes, {rate} {dict.fromkeys(found) or ''}")
+        print(f"{name}: {len(found)} false in {seconds / 60:.1f} minutes, {rate}")
+        for of, word in dict.fromkeys(found):
+            print(f"  {word} in {of}")
     cost = (time.process_time() - began) / total * 1000
     print(f"{cost:.1f} ms of processor time a second of sound, for {len(KNOWN)} wake words together")
 
