@@ -108,6 +108,8 @@ class Conversation:
         self.caller = caller
         self._note = note
         self._said = time.monotonic()
+        self._spoken = ""
+        """What the person said last, which a client may ask to have answered by itself."""
         self._clock = TurnClock(latency, conversation=self.id, door=caller.door, device=caller.device)
         prompt = Prompt(settings.household, small=engines.endpoint.needs_examples)
         self._ducker = Ducker()
@@ -270,12 +272,14 @@ class Conversation:
         logger.debug(f"conversation {self.id} heard: {turn.text}")
         self._said = time.monotonic()
         self._clock.heard(turn)
+        self._spoken = turn.text
         self._note(self.id, self.caller, "user", turn.text)
 
     def _typed(self, text: str) -> None:
         self._said = time.monotonic()
         self._clock.typed(text)
-        self._note(self.id, self.caller, "user", text)
+        if text and text != self._spoken:
+            self._note(self.id, self.caller, "user", text)
 
     def _used(self, tool: str, outcome: Outcome | None) -> None:
         """Have the caller see that a tool is at work, and what came of it."""

@@ -32,6 +32,8 @@ SUBPROTOCOL = "openai-insecure-api-key."
 COOKIE = "passfel_session"
 REMOVED = "passfel.removed"
 """In the scope of what a paired device sends: the event that it is removed."""
+DEVICE = "passfel.device"
+"""In the scope of what a paired device sends: its name."""
 OWNER = "passfel.owner"
 """In the scope of what may look after the house."""
 OWNERS = ("/admin", "/v1/overview", "/v1/paired", "/v1/backup", "/v1/engine", "/v1/satellites")

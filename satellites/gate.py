@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from satellites.access import COOKIE, OWNER, REMOVED, Access, Verdict
+from satellites.access import COOKIE, DEVICE, OWNER, REMOVED, Access, Verdict
 from satellites.pairing.door import OPEN, Pairing
 from satellites.pairing.page import device_name, pairing_page
 
@@ -89,7 +89,7 @@ class Gate:
         if found is None or self._pairing is None:
             return None
         device, removed = found
-        scope[REMOVED] = removed
+        scope[REMOVED], scope[DEVICE] = removed, device.name
         await self._pairing.seen(device)
         return removed
 

@@ -16,9 +16,29 @@ DECODED_RATE: Final = 48_000
 MAX_PACKET: Final = 8_000
 """Bytes; the longest packet that there can be, 120 ms, has 7,650."""
 
+LONGEST: Final = 0.12
+"""Seconds of a packet."""
+
 
 class NotOpus(ValueError):  # noqa: N818 - reads as what is the matter
     """This is no packet of Opus."""
+
+
+def seconds(packet: bytes) -> float:
+    """Tell how long a packet is, from its first bytes (RFC 6716, section 3). Raises `NotOpus`."""
+    if not 0 < len(packet) <= MAX_PACKET:
+        raise NotOpus(f"a packet has 1 to {MAX_PACKET} bytes, not {len(packet)}")
+    kind, code = packet[0] >> 3, packet[0] & 3
+    if kind < 12:
+        frame = (0.01, 0.02, 0.04, 0.06)[kind & 3]
+    elif kind < 16:
+        frame = (0.01, 0.02)[kind & 1]
+    else:
+        frame = (0.0025, 0.005, 0.01, 0.02)[kind & 3]
+    count = (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
+    if not 0 < count * frame <= LONGEST:
+        raise NotOpus(f"a packet lasts {LONGEST} s at most, not {count * frame}")
+    return count * frame
 
 
 class OpusDecoder:

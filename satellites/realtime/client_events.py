@@ -9,7 +9,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
+from openai import BaseModel as OpenAIModel
 from openai.types.realtime import (
+    RealtimeAudioConfig,
+    RealtimeAudioConfigInput,
+    RealtimeAudioConfigOutput,
+    RealtimeAudioFormats,
     RealtimeConversationItemAssistantMessage,
     RealtimeConversationItemFunctionCall,
     RealtimeConversationItemFunctionCallOutput,
@@ -86,10 +91,35 @@ class ClientEvent(BaseModel):
     type: str
 
 
+class AudioOpus(OpenAIModel):
+    """Opus, which this server has beside the API's formats."""
+
+    type: Literal["audio/opus"]
+
+
+class _Input(RealtimeAudioConfigInput):
+    format: RealtimeAudioFormats | AudioOpus | None = None  # type: ignore[assignment]
+
+
+class _Output(RealtimeAudioConfigOutput):
+    format: RealtimeAudioFormats | AudioOpus | None = None  # type: ignore[assignment]
+
+
+class _Audio(RealtimeAudioConfig):
+    input: _Input | None = None
+    output: _Output | None = None
+
+
+class Session(RealtimeSessionCreateRequest):
+    """What a client may set."""
+
+    audio: _Audio | None = None
+
+
 class SessionUpdate(ClientEvent):
     """`session.update`."""
 
-    session: RealtimeSessionCreateRequest
+    session: Session
 
 
 class AudioAppend(ClientEvent):

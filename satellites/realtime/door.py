@@ -16,6 +16,7 @@ from pipecat.transports.base_transport import BaseTransport
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller, Capability, Permission
+from satellites.access import DEVICE as LET_IN
 from satellites.realtime.connection import ClientGone, Connection
 from satellites.realtime.protocol import RealtimeProtocol
 from satellites.realtime.transport import RealtimeTransport
@@ -50,7 +51,10 @@ NAME = re.compile(r"[\w .-]{1,64}")
 
 
 def caller_of(websocket: WebSocket) -> Caller:
-    """Return the caller at a websocket: a satellite of the house says so, any other client goes by its address."""
+    """Return the caller at a websocket.
+
+    A satellite of the house says so, another device that was let in goes by its name, any other client by its address.
+    """
     device, room = (websocket.headers.get(header, "") for header in (DEVICE_HEADER, ROOM_HEADER))
     if NAME.fullmatch(device):
         return Caller(
@@ -62,7 +66,14 @@ def caller_of(websocket: WebSocket) -> Caller:
             permissions=PERMISSIONS,
         )
     host = websocket.client.host if websocket.client else "unknown"
-    return Caller(door="realtime", device=f"realtime:{host}", capabilities=CAPABILITIES, permissions=PERMISSIONS)
+    name: str | None = websocket.scope.get(LET_IN)
+    return Caller(
+        door="realtime",
+        device=name or f"realtime:{host}",
+        resumes=name is not None,
+        capabilities=CAPABILITIES,
+        permissions=PERMISSIONS,
+    )
 
 
 def mount(app: FastAPI, assistant: Assistant, identify: Callable[[WebSocket], Caller] = caller_of) -> None:

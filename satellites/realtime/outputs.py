@@ -26,7 +26,7 @@ class Hear:
 
     audio: bytes
     encoding: str
-    """`audio/pcm` (16-bit little-endian, 24 kHz), `audio/pcmu` or `audio/pcma` (8 kHz)."""
+    """`audio/pcm` (16-bit little-endian, 24 kHz), `audio/pcmu` or `audio/pcma` (8 kHz), or a packet of `audio/opus`."""
 
 
 @dataclass(frozen=True, slots=True)

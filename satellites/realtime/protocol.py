@@ -14,7 +14,7 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
 from satellites.realtime import client_events as client
 from satellites.realtime.client_events import ClientEvent, FunctionCallOutput, RealtimeFault
-from satellites.realtime.codec import BYTES_PER_SECOND
+from satellites.realtime.codec import seconds_of
 from satellites.realtime.items import (
     Item,
     Items,
@@ -31,6 +31,7 @@ from satellites.realtime.response import Response, Usage
 from satellites.realtime.session_config import default_config, frames_between, overridden, updated
 from satellites.realtime.turns import UserTurns
 from voice.frames import ClearAudioFrame, CommitAudioFrame
+from voice.opus import NotOpus
 
 
 class RealtimeProtocol:
@@ -68,7 +69,7 @@ class RealtimeProtocol:
 
     @property
     def output_encoding(self) -> str:
-        """The audio that the client wants to hear: `audio/pcm`, `audio/pcmu` or `audio/pcma`."""
+        """The audio that the client wants to hear: `audio/pcm`, `audio/pcmu`, `audio/pcma` or `audio/opus`."""
         return str(self._config["audio"]["output"]["format"]["type"])
 
     def take(self) -> list[Output]:
@@ -109,7 +110,11 @@ class RealtimeProtocol:
                 code="invalid_value",
                 param="audio",
             )
-        self._turns.append(len(event.audio) / BYTES_PER_SECOND[encoding])
+        try:
+            seconds = seconds_of(event.audio, encoding)
+        except NotOpus as error:
+            raise RealtimeFault(f"Send one packet of Opus: {error}.", code="invalid_value", param="audio") from None
+        self._turns.append(seconds)
         self._outputs.append(Hear(event.audio, encoding))
 
     def _commit_audio(self, _: client.AudioCommit) -> None:

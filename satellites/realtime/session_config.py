@@ -22,6 +22,7 @@ from pipecat.frames.frames import (
 from pipecat.services.settings import LLMSettings
 
 from satellites.realtime.client_events import RealtimeFault
+from satellites.realtime.codec import FORMATS
 from voice.frames import SessionInstructionsFrame, SpeechSpeedFrame, TurnDetectionFrame
 
 MAX_TOKENS = 4096
@@ -210,9 +211,10 @@ def _check(config: Config, prefix: str = "session") -> None:
 
 def _check_audio(audio: Config) -> None:
     for side in ("input", "output"):
-        if audio[side]["format"].get("type") not in {"audio/pcm", "audio/pcmu", "audio/pcma"}:
+        if audio[side]["format"].get("type") not in FORMATS:
             raise RealtimeFault(
-                "Set its type to audio/pcm (16-bit little-endian, 24 kHz), audio/pcmu or audio/pcma (8 kHz).",
+                "Set its type to audio/pcm (16-bit little-endian, 24 kHz), audio/pcmu or audio/pcma (8 kHz), or to "
+                "audio/opus, one packet an event.",
                 code="invalid_value",
                 param=f"session.audio.{side}.format.type",
             )

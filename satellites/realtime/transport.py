@@ -58,6 +58,7 @@ from satellites.realtime.pacing import Pacer
 from satellites.realtime.protocol import RealtimeProtocol
 from satellites.realtime.response import Usage
 from voice.frames import ClearAudioFrame, CommitAudioFrame
+from voice.opus import NotOpus
 
 INPUT_RATE = 16_000
 """Hz; what recognition and voice activity detection work at."""
@@ -200,7 +201,12 @@ class RealtimeInput(BaseInputTransport):
             self._unheard.clear()
         self._unheard += audio
         if len(self._unheard) >= self._decoder.bytes_per_second * INPUT_BATCH:
-            await self._push_heard(self._decoder)
+            try:
+                await self._push_heard(self._decoder)
+            except NotOpus as error:
+                fault = RealtimeFault(f"This is no Opus: {error}.", code="invalid_value", param="audio")
+                self._protocol.refuse(fault)
+                await self._transport.perform()
 
     async def flush(self) -> None:
         """Push what is left of the client's audio, and wait until all of it is on its way."""
@@ -294,8 +300,7 @@ class RealtimeOutput(BaseOutputTransport):
         if self._encoder is None or self._encoder.encoding != encoding:
             self._encoder = AudioEncoder(encoding, OUTPUT_RATE)
         seconds = len(frame.audio) / (OUTPUT_RATE * 2)
-        encoded = self._encoder.encode(frame.audio)
-        self._protocol.audio(base64.b64encode(encoded).decode("ascii"), seconds)
+        self._send(self._encoder.encode(frame.audio))
         await self._transport.perform()
         await asyncio.sleep(self._pacer.sent(seconds, time.monotonic()))
         return True
@@ -307,11 +312,17 @@ class RealtimeOutput(BaseOutputTransport):
             self._follow(frame)
             await self._transport.perform()
 
+    def _send(self, pieces: list[tuple[bytes, float]]) -> None:
+        for piece, seconds in pieces:
+            self._protocol.audio(base64.b64encode(piece).decode("ascii"), seconds)
+
     def _follow(self, frame: Frame) -> None:  # noqa: C901  one case a frame
-        protocol = self._protocol
+        protocol, encoder = self._protocol, self._encoder
         match frame:
             case InterruptionFrame():
                 self._pacer.dropped()  # the client stops playing as well
+                if encoder is not None:
+                    encoder.drop()
                 protocol.interrupted()
             case LLMFullResponseStartFrame():
                 protocol.model_started()
@@ -320,6 +331,8 @@ class RealtimeOutput(BaseOutputTransport):
             case TTSStartedFrame():
                 protocol.voice_started()
             case TTSStoppedFrame() | BotStoppedSpeakingFrame():
+                if encoder is not None:
+                    self._send(encoder.rest())
                 protocol.voice_stopped()
             case TTSTextFrame():
                 protocol.words(frame.raw_text or frame.text, spaced=frame.includes_inter_frame_spaces)
