@@ -16,8 +16,8 @@ PRODUCT := $(VENV)/.product-$(KEY)
 TESTED := $(VENV)/.tests-$(KEY)
 
 # Debian's packages that the tests need beyond Python's.
-TEST_PACKAGES := chromium iproute2 coturn pulseaudio pulseaudio-utils libasound2-plugins libportaudio2
-TEST_PROGRAMS := chromium ip turnserver pulseaudio
+TEST_PACKAGES := chromium iproute2 coturn pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 sip-tester baresip-core kamailio
+TEST_PROGRAMS := chromium ip turnserver pulseaudio sipp baresip
 
 # Shows the larger packages as they come, keeps all else in the log, and shows that if pip fails.
 define quietly
@@ -128,4 +128,5 @@ test-packages:
 	command -v apt-get >/dev/null || { echo "The tests need $(TEST_PROGRAMS): install it" >&2; exit 1; }; \
 	echo "Installing $(TEST_PACKAGES)"; \
 	export DEBIAN_FRONTEND=noninteractive; \
-	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES) >/dev/null
+	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES) >/dev/null; \
+	if [ -d /run/systemd/system ]; then $$sudo systemctl disable --now --quiet kamailio; fi

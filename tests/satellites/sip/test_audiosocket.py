@@ -150,6 +150,7 @@ async def test_a_guest_types_the_pin(tmp_path):
         assert [each.may(Permission.CONTROL) for each in assistant.callers] == [False, True]
 
 
+@pytest.mark.long
 async def test_silence_ends_with_a_goodbye_and_a_hangup(tmp_path):
     async with door(tmp_path, silence=3.0) as (made, _), asterisk(made.port) as caller:
         async with asyncio.timeout(40):

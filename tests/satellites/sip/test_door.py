@@ -80,6 +80,7 @@ async def test_a_pin_is_asked_for_typed_and_lets_in(tmp_path: Path):
         assert house.assistant.callers[0].may(Permission.SECURE)
 
 
+@pytest.mark.long
 async def test_three_wrong_pins_end_the_call(tmp_path: Path):
     async with telephone(tmp_path, **KNOWN, pin="4711") as house, softphone(tmp_path) as phone:
         await phone.call(house.uri)
@@ -119,6 +120,7 @@ async def test_hold_and_resume(tmp_path: Path):
         assert len(house.assistant.ears.audio) > before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("codec", "rate"), [("PCMU", 8000), ("PCMA", 8000), ("G722", 16_000)])
 async def test_each_codec_is_taken(tmp_path: Path, codec: str, rate: int):
     async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path, codecs=[codec]) as phone:
@@ -262,6 +264,7 @@ async def test_a_wrong_password_is_told_with_what_to_do(tmp_path: Path):
         assert house.state == "ready"
 
 
+@pytest.mark.long
 async def test_a_registrar_that_comes_late_is_found(tmp_path: Path):
     async with registrar(tmp_path) as port:
         pass
@@ -272,6 +275,7 @@ async def test_a_registrar_that_comes_late_is_found(tmp_path: Path):
             await eventually(lambda: accounts(house)["state"] == "registered", seconds=90)
 
 
+@pytest.mark.long
 async def test_silence_is_asked_about_and_ends_the_call(tmp_path: Path):
     async with telephone(tmp_path, **KNOWN, silence=3.0) as house, softphone(tmp_path) as phone:
         await phone.call(house.uri)
@@ -317,6 +321,7 @@ async def test_somebody_is_called_told_something_and_talked_with(tmp_path: Path)
         await eventually(lambda: not house.calls)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("answer", "outcome"), [(486, Dialled.BUSY), (603, Dialled.NOBODY), (None, Dialled.NOBODY)])
 async def test_who_is_busy_or_does_not_answer_is_told_apart(tmp_path: Path, answer: int | None, outcome: Dialled):
     async with (

@@ -6,6 +6,7 @@ from satellites.sip.wire import RATE
 from tests.spoken import pcm, room_tone, speech
 
 PACKET = RATE // 50 * 2
+QUESTION = speech("Stop. What time is it?")
 
 
 def carried(far: np.ndarray, near: np.ndarray, delay: float, level: float) -> np.ndarray:
@@ -19,28 +20,34 @@ def carried(far: np.ndarray, near: np.ndarray, delay: float, level: float) -> np
     return np.frombuffer(heard, "<i2").astype(float) / 32768
 
 
+def talked_over(level: float, delay: float = 0.2) -> tuple[np.ndarray, np.ndarray, slice, slice]:
+    """A caller who speaks while the assistant does: what is sent and heard, where only it speaks, and where both do."""
+    far = np.concatenate(
+        [room_tone(0.5), speech("The sea is a vast and mysterious place, full of wonders and horrors.")]
+    )
+    far = np.concatenate(
+        [far, speech("It is a place where people can dream, and where dreams can be lost in a storm.")]
+    )
+    near = room_tone(len(far) / RATE + 1, seed=1)[: len(far)]
+    near[5 * RATE : 5 * RATE + len(QUESTION)] += QUESTION
+    return far, carried(far, near, delay, level), slice(3 * RATE, 5 * RATE), slice(5 * RATE, 5 * RATE + len(QUESTION))
+
+
 def loudness(audio: np.ndarray) -> float:
     return 10 * np.log10(np.mean(audio**2) + 1e-12)
 
 
+@pytest.mark.parametrize("level", [0.05, 0.2])
 @pytest.mark.parametrize("delay", [0.04, 0.2, 0.4])
-def test_the_own_voice_is_taken_out_and_the_caller_is_not(delay):
-    far = np.concatenate(
-        [room_tone(0.5), speech("The sea is a vast and mysterious place, full of wonders and horrors.")]
-    )
-    question = speech("Stop. What time is it?")
-    far = np.concatenate(
-        [far, speech("It is a place where people can dream, and where dreams can be lost in a storm.")]
-    )
-    near = room_tone(len(far) / RATE, seed=1)[: len(far)]
-    near = np.pad(near, (0, len(far) - len(near)))
-    at = 5 * RATE
-    near[at : at + len(question)] += question
-    heard = carried(far, near, delay, level=0.2)
-    alone = slice(3 * RATE, 5 * RATE)
-    assert loudness(heard[alone]) < loudness(far[alone] * 0.2) - 20
-    both = slice(at, at + len(question))
-    assert abs(loudness(heard[both]) - loudness(question)) < 3
+def test_the_own_voice_is_taken_out_and_the_caller_is_not(delay, level):
+    far, heard, alone, both = talked_over(level, delay)
+    assert loudness(heard[alone]) < loudness(far[alone] * level) - 15
+    assert abs(loudness(heard[both]) - loudness(QUESTION)) < 3
+
+
+def test_a_line_without_an_echo_is_left_as_it_is():
+    _, heard, _, both = talked_over(0.0)
+    assert np.abs(heard[both] - QUESTION).max() < 0.01
 
 
 def test_clocks_that_differ_are_survived():
