@@ -25,8 +25,10 @@ ECHO: Final = 0.5
 STAND_IN: Final = 1.5
 """Seconds of silence that the server hears, at most, for the silence that was not sent: it counts time in sound, and
 what is said right behind a turn belongs to that turn."""
-PATIENCE: Final = 30.0
-"""Seconds for which what was said to a server that is away is kept, and seconds of sound that are kept."""
+PATIENCE: Final = 60.0
+"""Seconds for which what was said to a server that is away is kept: one that is restarted loads its models."""
+KEPT: Final = 30.0
+"""Seconds of sound that are kept for it."""
 
 
 class State(Enum):
@@ -254,7 +256,7 @@ class Attention:
         self._sending = True
         if not self._playing:
             self._said += pieces
-            _limit(self._said, PATIENCE)
+            _limit(self._said, KEPT)
         if not self._connected:
             return
         if left_out > 0:

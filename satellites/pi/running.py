@@ -62,6 +62,8 @@ async def _run(chosen: OwnSatellite, token: str | None, ears: Ears, options: arg
     async with house:
         with _button(satellite):
             await satellite.run(link, house, chosen.name)
+    if played is not None and not played.answer:
+        raise SatelliteFailed("nothing was answered: is the assistant there, and a wake word in the recordings?")
     if played is not None:
         recordings.write(options.output, bytes(played.answer), loudspeaker.rate)
         sys.stdout.write(f"sent {link.sent / 1000:.0f} kB; what was answered is in {options.output}\n")

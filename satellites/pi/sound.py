@@ -26,6 +26,8 @@ ROOM_TONE: Final = 0.0005
 """Standard deviation of a quiet room's noise, about -66 dB below full scale."""
 BREATH: Final = 1.0
 """Seconds between the end of an answer and the next recording."""
+STUCK_SECONDS: Final = 90.0
+"""After which a satellite that neither speaks nor listens is waited for no more: its assistant is not there."""
 UNANSWERED_SECONDS: Final = 15.0
 """For which an answer to a recording is waited for that seems to have woken nobody."""
 
@@ -130,7 +132,7 @@ class Recordings:
         """Hear and play until the last recording is answered."""
         random, far = np.random.default_rng(0), StreamResampler(self._loudspeaker.rate, RATE, quality="MQ")
         due, waiting = time.monotonic(), np.zeros(0, np.float32)
-        rest, answered = BREATH, True
+        rest, stuck, answered = BREATH, 0.0, True
         length = round(RATE * BLOCK_SECONDS)
         while True:
             due += BLOCK_SECONDS
@@ -145,6 +147,9 @@ class Recordings:
             yield (np.clip(room, -1, 1) * 32767).astype("<i2").tobytes(), far.resample(played)
             answered = answered or sounding or not self._idle()
             rest = 0.0 if len(waiting) or sounding or not self._idle() else rest + BLOCK_SECONDS
+            stuck = 0.0 if sounding or self._idle() else stuck + BLOCK_SECONDS
+            if stuck >= STUCK_SECONDS:
+                return
             if rest >= (BREATH if answered else UNANSWERED_SECONDS):
                 if not self._said:
                     return

@@ -147,6 +147,7 @@ async def satellite(port: int, folder: Path, **commands: str) -> AsyncIterator[R
     whisper.close()
 
 
+@pytest.mark.long
 async def test_it_is_woken_answers_sends_nothing_in_silence_and_outlives_its_server(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     lamp = tmp_path / "lamp"
@@ -168,19 +169,21 @@ async def test_it_is_woken_answers_sends_nothing_in_silence_and_outlives_its_ser
 
             one.microphone.say(QUESTION)
             assert CLOCK.search(await one.answer())
-            one.microphone.say(speech("What is seven times six?"))
+            one.microphone.say(room_tone(0.5), speech("What time is it?"))
             await one.until(State.TALKING)
-            assert re.search("42|forty", await one.answer())
+            assert CLOCK.search(await one.answer())
             await one.until(State.IDLE)
             assert lamp.read_text().split() == ["idle", "woken", "idle"]
             path.block()
         await one.until(State.AWAY)
-        one.microphone.say(QUESTION)
-        await one.until(State.BUFFERING)
         async with running_server(tmp_path / "data") as server:
-            one.microphone.say(speech("What time is it?"))
+            one.microphone.say(QUESTION)
+            await one.until(State.BUFFERING)
             await asyncio.sleep(2.0)
             path.to = server.port
+            assert CLOCK.search(await one.answer()), "what was said before the server was reached"
+            await one.until(State.IDLE)
+            one.microphone.say(QUESTION)
             assert CLOCK.search(await one.answer())
 
 
