@@ -16,8 +16,8 @@ PRODUCT := $(VENV)/.product-$(KEY)
 TESTED := $(VENV)/.tests-$(KEY)
 
 # Debian's packages that the tests need beyond Python's.
-TEST_PACKAGES := chromium iproute2 coturn pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 sip-tester baresip-core kamailio
-TEST_PROGRAMS := chromium ip turnserver pulseaudio sipp baresip
+TEST_PACKAGES := chromium iproute2 coturn pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 sip-tester baresip-core kamailio gcc libc6-dev
+TEST_PROGRAMS := chromium ip turnserver pulseaudio sipp baresip gcc
 
 # Shows the larger packages as they come, keeps all else in the log, and shows that if pip fails.
 define quietly

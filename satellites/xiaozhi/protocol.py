@@ -298,8 +298,8 @@ class XiaozhiProtocol:
         if self.state is not State.SPEAKING:
             return
         self._become(State.IDLE if self.mode is Mode.MANUAL else State.LISTENING)
-        self._say({"type": "tts", "state": "stop"})
         self._feel("neutral", "😶")
+        self._say({"type": "tts", "state": "stop"})
 
     def _feel(self, emotion: str, text: str) -> None:
         self._say({"type": "llm", "emotion": emotion, "text": text})

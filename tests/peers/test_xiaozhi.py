@@ -1,8 +1,10 @@
 """A device with xiaozhi's protocol, played by `xiaozhi-sdk`, comes in and talks with the assistant as users run it."""
 
 import asyncio
+import os
 import re
 import socket
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +19,7 @@ import soxr
 import websockets
 from xiaozhi_sdk import XiaoZhiWebsocket
 
-from tests.peers.server import Server, running_server
+from tests.peers.server import ROOT, Server, running_server
 from tests.spoken import RATE, pcm, room_tone, speech
 from voice import models
 from voice.whisper import SAMPLE_RATE, WhisperEngine
@@ -169,18 +171,41 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         ears.close()
 
 
+async def passfel(server: Server, *arguments: str) -> str:
+    """Run a command as the owner does, and return what it writes."""
+    environment = os.environ | {"PASSFEL_PORT": str(server.port)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "passfel.py", *arguments, cwd=ROOT, env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    async with asyncio.timeout(SECONDS):
+        output, _ = await process.communicate()
+    return output.decode()
+
+
+async def test_a_token_is_made_for_a_device_of_ones_own(house: House) -> None:
+    made = await passfel(house.server, "pair", "--token", "Workshop")
+    (token,) = re.findall(r"^  (\S{20,})$", made, re.MULTILINE)
+    url = f"ws://127.0.0.1:{house.server.port}/v1/realtime"
+    async with websockets.connect(url, additional_headers={"Authorization": f"Bearer {token}"}) as websocket:
+        assert "session.created" in await asyncio.wait_for(websocket.recv(), SECONDS)
+    assert "Workshop" in await passfel(house.server, "pair", "--list")
+
+
 async def test_a_device_is_let_in_by_the_code_it_shows(house: House) -> None:
     client = XiaoZhiWebsocket(ota_url=house.ota)
     assert not await client.init_connection("aa:bb:cc:00:00:99")
     assert client.ota_task is not None
     client.ota_task.cancel()
-    async with httpx.AsyncClient(base_url=house.server.address) as http:
-        (waiting,) = (await http.get("/v1/paired/waiting")).json()
-        assert re.fullmatch(r"\d{6}", waiting["code"])
-        assert client.ota is not None
-        assert not await client.ota.check_activate("challenge")
-        assert (await http.post("/v1/paired", json={"code": waiting["code"]})).status_code == 200
-        assert await client.ota.check_activate("challenge")
+    assert client.ota is not None
+    assert not await client.ota.check_activate("challenge")
+    listed = await passfel(house.server, "pair", "--list")
+    (code,) = re.findall(r"passfel pair --accept (\d{6})", listed)
+    assert "xiaozhi-sdk 00:99 at 127.0.0.1 asks to be let in" in listed
+    assert "shows this code" in await passfel(house.server, "pair", "--accept", "12345")
+    assert await passfel(house.server, "pair", "--accept", code, "--name", "Bedroom") == "Bedroom is let in.\n"
+    assert "Bedroom" in await passfel(house.server, "pair", "--list")
+    assert await client.ota.check_activate("challenge")
     client.message_handler_callback = Puck(client).take
     assert await client.init_connection("aa:bb:cc:00:00:99")
     await client.close()

@@ -1,0 +1,3 @@
+from tests.satellites.realtime.conftest import server
+
+__all__ = ["server"]
