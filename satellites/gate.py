@@ -89,7 +89,7 @@ class Gate:
         if found is None or self._pairing is None:
             return None
         device, removed = found
-        scope[REMOVED], scope[DEVICE] = removed, device.name
+        scope[REMOVED], scope[DEVICE] = removed, device.unique_name
         await self._pairing.seen(device)
         return removed
 

@@ -45,6 +45,11 @@ class Device:
     owner: bool = False
     """Whether who sits there looks after the house: sees `/admin`, and says who may come in."""
 
+    @property
+    def unique_name(self) -> str:
+        """What conversations call it: nobody can be called so as well, and come by what is another's."""
+        return f"{self.name}-{self.id}"
+
 
 _DEVICE: Final = TypeAdapter(Device)
 

@@ -53,23 +53,19 @@ NAME = re.compile(r"[\w .-]{1,64}")
 def caller_of(websocket: WebSocket) -> Caller:
     """Return the caller at a websocket.
 
-    A satellite of the house says so, another device that was let in goes by its name, any other client by its address.
+    A device that was let in goes by its own name, whatever it says. Else a satellite of the house says what it is
+    called, and any other client goes by its address.
     """
-    device, room = (websocket.headers.get(header, "") for header in (DEVICE_HEADER, ROOM_HEADER))
-    if NAME.fullmatch(device):
-        return Caller(
-            door="satellite",
-            device=f"satellite:{device}",
-            room=room if NAME.fullmatch(room) else None,
-            resumes=True,
-            capabilities=CAPABILITIES,
-            permissions=PERMISSIONS,
-        )
-    host = websocket.client.host if websocket.client else "unknown"
+    said, room = (websocket.headers.get(header, "") for header in (DEVICE_HEADER, ROOM_HEADER))
     name: str | None = websocket.scope.get(LET_IN)
+    satellite = NAME.fullmatch(said) is not None
+    if name is None and satellite:
+        name = f"satellite:{said}"
+    host = websocket.client.host if websocket.client else "unknown"
     return Caller(
-        door="realtime",
+        door="satellite" if satellite else "realtime",
         device=name or f"realtime:{host}",
+        room=room if NAME.fullmatch(room) else None,
         resumes=name is not None,
         capabilities=CAPABILITIES,
         permissions=PERMISSIONS,
