@@ -96,7 +96,7 @@ class Converse:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """The conversation that goes on is listened to anew."""
+    """The conversation that goes on is listened to anew; what was heard and not yet answered was the wake word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,8 @@ class Run:
 
     def asked(self, wake_word: str | None) -> list[Command]:
         """The device wants to be listened to; `wake_word` is what woke it."""
-        commands = self._break_off() if self._phase is Phase.SPEAKING else []
+        answering = self._talking and self._phase in (Phase.THINKING, Phase.SPEAKING)
+        commands = self._break_off() if answering else []
         self._fresh = False
         # Firmware repeats the last wake word where it goes on listening after an answer.
         if wake_word and not self._expected:
@@ -353,14 +354,14 @@ class Run:
     def _break_off(self) -> list[Command]:
         # What of the answer is still on its way must not begin another one.
         self._muted = True
-        streamed = not self._traits.plays_urls and not self._announcing
+        commands: list[Command] = []
+        if self._phase is Phase.SPEAKING:
+            commands.append(Finish(broken_off=True))
+            if not self._traits.plays_urls and not self._announcing:
+                commands.append(Tell(Event.VOICE_ASSISTANT_TTS_STREAM_END))
         self._announcing = False
         self._forget_words()
-        return [
-            Finish(broken_off=True),
-            *([Tell(Event.VOICE_ASSISTANT_TTS_STREAM_END)] if streamed else []),
-            BreakOff(),
-        ]
+        return [*commands, BreakOff()]
 
     def _hang_up(self) -> list[Command]:
         talking, self._talking = self._talking, False

@@ -33,6 +33,7 @@ from satellites.esphome.speech import Shelf, Speech
 from satellites.esphome.udp import UdpSound
 from satellites.line import LineTransport
 from satellites.services import House
+from voice.frames import ClearAudioFrame
 from voice.wakeword import WakeWords, WakeWordUnknown, loudness
 
 INPUT_RATE: Final = 16_000
@@ -248,6 +249,7 @@ class Session:
                 self._converse()
             case run.Listen() if self._talk is not None:
                 self._talk.transport.listen()
+                self._work.put_nowait(partial(self._talk.transport.tell, ClearAudioFrame()))
                 self._take_woken(self._talk)
             case run.BreakOff() if self._talk is not None:
                 self._work.put_nowait(self._talk.transport.interrupt)

@@ -22,6 +22,8 @@ from satellites.esphome.encoding import Encoder, SpeechFormat
 
 MARGIN: Final = 0.25
 """Seconds of sound that a player is left with before it is sent silence."""
+PATIENCE: Final = 0.5
+"""Seconds in which nothing comes before it is a pause; the voice itself halts for shorter ones, and goes on."""
 SILENCE: Final = 0.1
 """Seconds of silence that are sent together."""
 STALLED: Final = 10.0
@@ -81,24 +83,25 @@ class Speech:
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """Give what is to be sent, as it comes, with silence where nothing does."""
-        heard_until: float | None = None
+        heard_until = came = 0.0
         while True:
             self._changed.clear()
             if self._waiting:
                 pcm = b"".join(self._waiting)
                 self._waiting.clear()
                 self._kept = 0
+                came = time.monotonic()
             elif self._closed:
                 return
-            elif await self._comes_within(heard_until):
+            elif await self._comes_before(max(heard_until - MARGIN, came + PATIENCE) if heard_until else None):
                 continue
             else:
                 pcm = bytes(int(SILENCE * self.form.rate) * _BYTES)
-            heard_until = max(heard_until or 0.0, time.monotonic()) + len(pcm) / (self.form.rate * _BYTES)
+            heard_until = max(heard_until, time.monotonic()) + len(pcm) / (self.form.rate * _BYTES)
             yield pcm
 
-    async def _comes_within(self, heard_until: float | None) -> bool:
-        left = None if heard_until is None else max(0.0, heard_until - MARGIN - time.monotonic())
+    async def _comes_before(self, moment: float | None) -> bool:
+        left = None if moment is None else max(0.0, moment - time.monotonic())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await self._changed.wait()

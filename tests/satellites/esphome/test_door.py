@@ -128,7 +128,7 @@ async def test_firmware_that_fetches_at_the_end_is_given_the_address_as_early_as
 async def test_a_linux_voice_assistant_is_interrupted_by_voice() -> None:
     device = FakeDevice(project=LINUX, formats=(), version="45.3.1")
     turns = ("tell me a story", STORY), ("what time is it", "It is noon")
-    async with serving(*turns, devices={"pi": device}) as served:
+    async with serving(*turns, devices={"pi": device}, follow_up=1.0) as served:
         device.wake()
         await device.speak(LOUD)
         await asyncio.wait_for(device.playing.wait(), 10)
@@ -163,7 +163,7 @@ async def test_a_device_that_is_told_to_stop_stops_and_what_was_heard_is_kept(de
 
 async def test_the_stop_word_of_a_linux_voice_assistant_breaks_the_answer_off() -> None:
     device = FakeDevice(project=LINUX, formats=())
-    async with serving(("tell me a story", STORY), devices={"pi": device}) as served:
+    async with serving(("tell me a story", STORY), devices={"pi": device}, follow_up=1.0) as served:
         device.wake()
         await device.speak(LOUD)
         await asyncio.wait_for(device.playing.wait(), 10)

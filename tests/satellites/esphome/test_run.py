@@ -115,6 +115,16 @@ def test_what_of_a_broken_off_answer_still_comes_is_not_played() -> None:
     assert names(one.speech()) == ["Speak", "INTENT_PROGRESS"]
 
 
+def test_who_asks_anew_before_the_answer_has_begun_is_not_given_that_answer() -> None:
+    one = run()
+    one.asked(None)
+    one.said("tell me a story")
+    assert names(one.asked(None)) == ["BreakOff", "RUN_START", "STT_START", "Listen"]
+    assert one.speech() == []
+    one.interrupted()
+    assert names(one.speech()) != []
+
+
 def test_over_the_answer_of_a_full_duplex_device_what_was_said_may_be_known_first() -> None:
     one = run(LINUX)
     one.asked(None)

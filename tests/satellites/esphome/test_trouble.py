@@ -65,6 +65,7 @@ async def test_a_device_that_home_assistant_holds_is_taken_over_once_it_lets_go(
     device: FakeDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialling, "LONGEST_PAUSE", 1.0)
+    monkeypatch.setattr(dialling, "SETTLED", 0.5)
     device.held_by = "Home Assistant 2026.11.1 (192.168.1.5)"
     async with serving(("what time is it", "It is noon"), devices={"hall": device}) as served:
         said = await problem(served)
