@@ -1,6 +1,7 @@
 """A device with xiaozhi's protocol, played by `xiaozhi-sdk`, comes in and talks with the assistant as users run it."""
 
 import asyncio
+import json
 import os
 import re
 import socket
@@ -164,7 +165,11 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     folder = tmp_path_factory.mktemp("xiaozhi")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    settings = {"PASSFEL_XIAOZHI__ENABLED": "true", "PASSFEL_XIAOZHI__HOST": "127.0.0.1"}
+    settings = {
+        "PASSFEL_XIAOZHI__ENABLED": "true",
+        "PASSFEL_XIAOZHI__HOST": "127.0.0.1",
+        "PASSFEL_XIAOZHI__FOLLOW_UP": "2",
+    }
     async with running_server(folder, PASSFEL_XIAOZHI__PORT=str(port), **settings) as server:
         ears = WhisperEngine(models.whisper_model("base", folder), language="en")
         yield House(server, port, ears)
@@ -230,6 +235,23 @@ async def test_louder_changes_the_devices_own_volume(house: House) -> None:
             while not puck.volumes:
                 await asyncio.sleep(0.05)
         assert puck.volumes == [60]
+
+
+async def test_a_device_with_a_button_is_answered_and_hears_announcements_while_it_rests(house: House) -> None:
+    async with house.puck("aa:bb:cc:00:00:02", mode="manual") as puck:
+        await puck.speak("What is twelve times twelve?")
+        await puck.client.websocket.send(json.dumps({"type": "listen", "state": "stop"}))
+        await puck.until("tts", "stop")
+        assert "144" in " ".join(each["text"] for each in puck.says("tts", "sentence_start"))
+        puck.heard()
+        async with httpx.AsyncClient(base_url=house.server.address) as http, asyncio.timeout(SECONDS):
+            while [each["state"] for each in (await http.get("/v1/satellites")).json()].count("idle") < 1:
+                await asyncio.sleep(0.2)
+            said = await http.post("/v1/announce", json={"text": "The washing machine is done."})
+            assert said.json()["status"] == "said"
+        await puck.until("tts", "stop", after=1)
+        assert puck.says("tts", "sentence_start")[-1]["text"] == "The washing machine is done."
+        assert "washing machine" in await house.transcribed(puck.heard())
 
 
 async def test_an_answer_is_broken_off(house: House) -> None:

@@ -28,11 +28,11 @@ async def ask(device: Device, *, mode: str = "auto") -> None:
     """Ask something, and wait until the answer has been heard."""
     answers = len(device.says("tts", "stop"))
     await device.listen(mode=mode)
-    await device.sound(0.5, loud=True)
+    await device.sound(0.3, loud=True)
     if mode == "manual":
         await device.listen("stop")
     else:
-        await device.sound(0.6, loud=False)
+        await device.sound(0.36, loud=False)
     await device.until("tts", "stop", count=answers + 1)
 
 
@@ -134,7 +134,7 @@ async def test_a_question_is_answered(door: Door, mode: str, version: int) -> No
         assert device.misplaced == 0
         assert device.seconds_heard() == pytest.approx(0.3, abs=0.1)
         heard = np.frombuffer(bytes(door.assistant.ears.audio), "<i2")
-        assert np.count_nonzero(abs(heard) > 3000) / 16_000 == pytest.approx(0.35, abs=0.15)
+        assert np.count_nonzero(abs(heard) > 3000) / 16_000 == pytest.approx(0.25, abs=0.12)
         (caller,) = door.assistant.callers
         assert (caller.door, caller.device, caller.resumes) == ("xiaozhi", "Kitchen", True)
         assert caller.can(Capability.FULL_DUPLEX) is (mode == "realtime")
@@ -182,8 +182,8 @@ async def test_an_abort_ends_the_answer(patient: Any) -> None:
         door.assistant.expects(("tell me a story", " ".join(["once"] * 200)))
         await device.hello()
         await device.listen(mode="auto")
-        await device.sound(0.5, loud=True)
-        await device.sound(0.5, loud=False)
+        await device.sound(0.3, loud=True)
+        await device.sound(0.36, loud=False)
         await eventually(lambda: len(device.heard) > 48_000)
         await device.send(type="abort", reason="wake_word_detected")
         await device.until("tts", "stop")
@@ -199,11 +199,11 @@ async def test_a_device_that_cancels_its_echo_is_interrupted_by_voice(patient: A
         door.assistant.expects(("tell me a story", " ".join(["once"] * 200)), ("stop it", ANSWER))
         await device.hello()
         await device.listen(mode="realtime")
-        await device.sound(0.5, loud=True)
-        await device.sound(0.5, loud=False)
+        await device.sound(0.3, loud=True)
+        await device.sound(0.36, loud=False)
         await eventually(lambda: len(device.heard) > 48_000)
-        await device.sound(0.5, loud=True)
-        await device.sound(0.5, loud=False)
+        await device.sound(0.3, loud=True)
+        await device.sound(0.36, loud=False)
         await device.until("tts", "stop", count=2)
         assert [each["text"] for each in device.says("stt")] == ["tell me a story", "stop it"]
         assert device.seconds_heard() < 10
@@ -268,8 +268,8 @@ async def test_a_device_that_vanishes_in_the_middle_of_an_answer_costs_nobody_an
         async with door.device() as device:
             await device.hello()
             await device.listen(mode="auto")
-            await device.sound(0.5, loud=True)
-            await device.sound(0.5, loud=False)
+            await device.sound(0.3, loud=True)
+            await device.sound(0.36, loud=False)
             await device.until("tts", "start")
             device.websocket.transport.abort()
         await eventually(lambda: door.assistant.conversations == 0 and not door.assistant.resting)
@@ -294,7 +294,7 @@ async def test_a_device_that_stops_sending_in_the_middle_of_a_word_is_answered(p
         door.assistant.expects(("what time", ANSWER))
         await device.hello()
         await device.listen(mode="auto")
-        await device.sound(0.5, loud=True)
+        await device.sound(0.3, loud=True)
         await device.until("tts", "stop")
         assert device.says("stt")[0]["text"] == "what time"
 
