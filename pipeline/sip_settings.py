@@ -35,6 +35,14 @@ def _checked_address(address: str) -> str:
         raise ValueError("is no address; write 0.0.0.0 for all that this machine has, or one of them") from None
 
 
+def _checked_line(path: str) -> str:
+    # The stack reads its settings line by line, and a value up to a space.
+    if re.search(r"\s", path):
+        raise ValueError("has to be one line without spaces")
+    return path
+
+
+File = Annotated[str, AfterValidator(_checked_line)]
 Network = Annotated[str, AfterValidator(_checked_network)]
 
 
@@ -123,10 +131,10 @@ class Sip(BaseModel):
     """Where direct calls may come from."""
     encryption: Encryption = "sdes"
     """Of the sound of direct calls."""
-    certificate: str | None = None
+    certificate: File | None = None
     """A PEM file with certificate and key, to be called over TLS."""
-    authorities: str | None = None
-    """A PEM file with the authorities that servers' certificates are checked against; `verify` needs it."""
+    authorities: File | None = None
+    """A PEM file with the authorities that servers' certificates are checked against; the system's otherwise."""
     verify: bool = True
     """Whether servers have to prove who they are over TLS; off for a box with a certificate of its own making."""
     rtp_ports: tuple[int, int] = (10_000, 10_999)

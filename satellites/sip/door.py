@@ -95,8 +95,8 @@ class SipDoor:
                 try:
                     await self.phone.run(self._setup())
                 except (PhoneEnded, OSError) as error:
-                    self._problem = str(error)
-                    logger.error(f"the telephone process is gone and is started again: {error}")
+                    self._problem = self._mending(str(error))
+                    logger.error(f"the telephone process is gone and is started again: {self._problem}")
                 finally:
                     self._state = "starting"
                     for each in self._open.values():
@@ -119,6 +119,15 @@ class SipDoor:
             "problem": self._problem,
         }
         return [Satellite("sip", "sip", self._state, detail), *(_described(each) for each in self._open.values())]
+
+    def _mending(self, problem: str) -> str:
+        """Say what to do where that is known."""
+        listen, port = self._settings.listen, self._settings.port
+        if "already in use" in problem:
+            return f"another program uses port {port} or the next one: stop that, or set another port below [sip]"
+        if "requested address" in problem or "network" in problem.lower():
+            return f"this machine has no address {listen}: check listen below [sip]; {problem}"
+        return problem
 
     # What the telephone process reports.
 

@@ -36,6 +36,7 @@ class Phone:
     def __init__(self, report: Callable[[wire.Message | wire.Audio], None]) -> None:
         self._report = report
         self._writer: asyncio.StreamWriter | None = None
+        self._last_words = ""
         self.pid: int | None = None
         """The process's, while it runs."""
 
@@ -57,7 +58,7 @@ class Phone:
                 raise PhoneEnded(f"it is not understood: {error}") from error
             async with asyncio.timeout(END_SECONDS):
                 code = await process.wait()
-            raise PhoneEnded(f"it ended with exit code {code}")
+        raise PhoneEnded(self._last_words if code == 1 and self._last_words else f"it ended with exit code {code}")
 
     def send(self, order: wire.Order) -> None:
         """Have the process do something; while there is none, nothing happens."""
@@ -68,6 +69,18 @@ class Phone:
         """Have sound heard in a call."""
         if self._writer is not None and self._writer.transport.get_write_buffer_size() < MOST_UNREAD:
             self._writer.write(wire.encode_audio(call, pcm))
+
+    async def _log(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:
+                continue  # it was too long, and is dropped
+            if not line:
+                return
+            self._last_words = line.decode(errors="replace").strip()[:500]
+            logger.debug(f"telephone: {self._last_words}")
 
     @asynccontextmanager
     async def _started(
@@ -89,7 +102,8 @@ class Phone:
         finally:
             there.close()
         reader, writer = await asyncio.open_connection(sock=here)
-        log = asyncio.create_task(_log(process), name="telephone's log")
+        self._last_words = ""
+        log = asyncio.create_task(self._log(process), name="telephone's log")
         self.pid, self._writer = process.pid, writer
         try:
             writer.write(wire.encode(setup))
@@ -99,18 +113,6 @@ class Phone:
             writer.close()
             await _ended(process)
             await asyncio.wait({log})
-
-
-async def _log(process: asyncio.subprocess.Process) -> None:
-    assert process.stderr is not None
-    while True:
-        try:
-            line = await process.stderr.readline()
-        except ValueError:
-            continue  # it was too long, and is dropped
-        if not line:
-            return
-        logger.debug(f"telephone: {line.decode(errors='replace').strip()[:500]}")
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

@@ -11,8 +11,8 @@ import pytest
 from pipecat.frames.frames import TTSSpeakFrame
 
 from pipeline.caller import Permission
-from tests.peers.sip.phones import baresip, eventually, registrar, softphone
-from tests.satellites.sip.conftest import telephone
+from tests.peers.sip.phones import baresip, eventually, registrar, sipp, softphone
+from tests.satellites.sip.conftest import Telephone, telephone
 from tools.telephone import Dialled
 from voice import recordings
 
@@ -105,8 +105,13 @@ async def test_hold_and_resume(tmp_path: Path):
     async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path) as phone:
         await phone.call(house.uri)
         await eventually(house.assistant.started.is_set)
+        # PJSIP offers its codec once more, during which it cannot hold.
+        await eventually(lambda: voiced(phone.heard()) > 0.1)
+        await asyncio.sleep(0.5)
         await phone.do("hold")
         await eventually(lambda: house.calls[0].state == "held")
+        await phone.until(event="media", status=2)
+        await asyncio.sleep(0.5)
         phone.events.clear()
         await phone.do("resume")
         await phone.until(event="media", status=1)
@@ -222,12 +227,13 @@ async def knock(port: int, user: str, times: int) -> int:
             except TimeoutError:
                 break
             answers += 1
+            await asyncio.sleep(0.02)  # the trace has a thread of its own
     return answers
 
 
 async def test_a_scanner_is_soon_not_answered_any_more(tmp_path: Path):
     async with telephone(tmp_path, **KNOWN) as house:
-        assert 0 < await knock(house.port, "1000", 40) < 40
+        assert 0 < await knock(house.port, "1000", 200) < 200
         await eventually(lambda: "127.0.0.1" in house.door.satellites()[0].detail["banned"])
         # The kernel drops whatever it sends now.
         assert await knock(house.port, "passfel", 1) == 0
@@ -341,3 +347,37 @@ async def test_who_is_busy_or_does_not_answer_is_told_apart(tmp_path: Path, answ
         assert await house.door.dial("nobody", person=None, words="hello") is Dialled.FAILED
         await eventually(lambda: not house.calls)
         assert not house.assistant.callers
+
+
+@pytest.mark.long
+async def test_a_call_in_which_nothing_is_heard_is_told_with_what_to_do(tmp_path: Path):
+    async with telephone(tmp_path, people={"sipp": "ana"}, silence=60) as house:
+        # sipp's own caller sends no sound.
+        call = asyncio.create_task(
+            sipp("-sn", "uac", f"127.0.0.1:{house.port}", "-s", "passfel", "-m", "1", "-d", "15000")
+        )
+        await eventually(lambda: bool(house.calls) and house.calls[0].detail["problem"] is not None)
+        assert "rtp_ports" in house.calls[0].detail["problem"]
+        code, output = await call
+        assert code == 0, output[-1000:]
+
+
+@pytest.mark.long
+async def test_a_telephone_process_that_hangs_is_replaced(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house:
+        hung = house.door.phone.pid
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        await eventually(lambda: house.state == "ready" and house.door.phone.pid not in (None, hung), seconds=60)
+
+
+async def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path):
+    house = Telephone(tmp_path)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", house.port))
+        task = asyncio.create_task(house.door.run())
+        await eventually(lambda: house.door.satellites()[0].detail["problem"] is not None)
+        assert f"another program uses port {house.port}" in house.door.satellites()[0].detail["problem"]
+    await eventually(lambda: house.state == "ready")
+    task.cancel()
+    await asyncio.wait({task})
