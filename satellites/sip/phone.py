@@ -128,12 +128,8 @@ class Telephone:
                 self._start(self._answer(number, ringing))
             case wire.HangUp(number) if (ending := self._decided(number)) is not None:
                 self._start(ending.hangup())
-            case wire.Digits(number, digits) if (open_ := self._calls.get(number)) is not None:
-                self._start(open_.send_dtmf(digits))
             case wire.Dial():
                 self._start(self._dial(order))
-            case wire.Ban(address, seconds):
-                self._ban(address, seconds, "the assistant wants it")
 
     # Calls.
 

@@ -95,24 +95,6 @@ class Dial:
 
 
 @dataclass(frozen=True, slots=True)
-class Digits:
-    """Press keys in a call."""
-
-    call: int
-    digits: str
-    kind: Literal["digits"] = "digits"
-
-
-@dataclass(frozen=True, slots=True)
-class Ban:
-    """Listen to an address no more for a while."""
-
-    address: str
-    seconds: float
-    kind: Literal["ban"] = "ban"
-
-
-@dataclass(frozen=True, slots=True)
 class Ready:
     """The telephone listens."""
 
@@ -223,7 +205,7 @@ class Banned:
     kind: Literal["banned"] = "banned"
 
 
-Order = Setup | Answer | HangUp | Flush | Dial | Digits | Ban
+Order = Setup | Answer | HangUp | Flush | Dial
 Report = Ready | Alive | Registration | Incoming | Established | Held | Digit | Quality | Ended | Banned
 Message = Order | Report
 
