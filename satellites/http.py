@@ -7,14 +7,15 @@ each part of the latest turns took.
 import asyncio
 import contextlib
 import errno
+import importlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -26,20 +27,14 @@ import satellites.announce
 import satellites.browser.door
 import satellites.chat.door
 import satellites.engine_routes
-import satellites.esphome.door
 import satellites.household
 import satellites.mcp.door
 import satellites.pairing.door
 import satellites.readings
 import satellites.realtime.door
 import satellites.services
-import satellites.sip.audiosocket
-import satellites.sip.door
 import satellites.tools
 import satellites.woken
-import satellites.wyoming.satellite
-import satellites.wyoming.server
-import satellites.xiaozhi.door
 from pipeline.json_store import JsonStore
 from pipeline.settings import Settings, is_loopback
 from satellites.access import Access
@@ -119,15 +114,15 @@ DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
 )
 """The doors of this application beside the browser's."""
 
-SERVICES: tuple[Callable[[House], Service | None], ...] = (
-    satellites.esphome.door.make,
-    satellites.wyoming.satellite.make,
-    satellites.wyoming.server.make,
-    satellites.sip.door.make,
-    satellites.sip.audiosocket.make,
-    satellites.xiaozhi.door.make,
-)
-"""Every door that runs beside it, or None where the household does not want it."""
+SERVICES: Final[Mapping[str, Callable[[Settings], object]]] = {
+    "satellites.esphome.door": lambda settings: settings.esphome.wanted,
+    "satellites.wyoming.satellite": lambda settings: settings.wyoming.satellites,
+    "satellites.wyoming.server": lambda settings: settings.wyoming.enabled,
+    "satellites.sip.door": lambda settings: settings.sip.enabled,
+    "satellites.sip.audiosocket": lambda settings: settings.sip.audiosocket.enabled,
+    "satellites.xiaozhi.door": lambda settings: settings.xiaozhi.enabled,
+}
+"""Every door that runs beside it, and whether the household wants it; the others are not even loaded."""
 
 
 def _log_failure(error: BaseException) -> None:
@@ -180,7 +175,8 @@ def create_app(
     authority = secure.https.certificate.authority if secure else None
     pairing = Pairing(paired, secure.addresses if secure else list, authority)
     house = House(assistant, settings, waiting=pairing.waiting)
-    services = [service for make in SERVICES if (service := make(house)) is not None]
+    wanted = [name for name, wants in SERVICES.items() if wants(settings)]
+    services: list[Service] = [importlib.import_module(name).make(house) for name in wanted]
     doors: list[Door] = [satellites.browser.door.mount(app, assistant, settings.webrtc.ice_servers)]
     doors += [door for mount in DOORS if (door := mount(app, assistant)) is not None]
     satellites.pairing.door.mount(app, pairing)

@@ -141,6 +141,6 @@ def _unset(found: Found) -> Satellite:
     return Satellite(found.name, "esphome", "found", {key: value for key, value in detail.items() if value})
 
 
-def make(house: House) -> EsphomeDoor | None:
-    """Make the door, where the household wants it."""
-    return EsphomeDoor(house) if house.settings.esphome.wanted else None
+def make(house: House) -> EsphomeDoor:
+    """Make the door."""
+    return EsphomeDoor(house)

@@ -247,6 +247,6 @@ async def _carry(reader: asyncio.StreamReader, decoder: Decoder, leg: _Leg, call
                     call.hear(leg.echo.heard(incoming.resample(frame.payload)))
 
 
-def make(house: House) -> Service | None:
-    """Return it where the household wants it."""
-    return AudioSocketDoor(house) if house.settings.sip.audiosocket.enabled else None
+def make(house: House) -> Service:
+    """Make the door."""
+    return AudioSocketDoor(house)

@@ -334,6 +334,6 @@ def _share(lost: int, received: int) -> float:
     return lost / (lost + received) if lost + received else 0.0
 
 
-def make(house: House) -> Service | None:
-    """Return the telephone where the household wants it."""
-    return SipDoor(house) if house.settings.sip.enabled else None
+def make(house: House) -> Service:
+    """Make the telephone."""
+    return SipDoor(house)

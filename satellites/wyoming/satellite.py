@@ -121,10 +121,9 @@ class Links:
         return [link.seen() for link in self._links]
 
 
-def make(house: House) -> Links | None:
-    """Make the door where there are such satellites."""
-    listed = house.settings.wyoming.satellites
-    return Links([Link(name, each, house) for name, each in listed.items()]) if listed else None
+def make(house: House) -> Links:
+    """Make the door."""
+    return Links([Link(name, each, house) for name, each in house.settings.wyoming.satellites.items()])
 
 
 def keep_alive(connection: socket.socket) -> None:

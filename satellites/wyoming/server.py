@@ -20,10 +20,9 @@ MOST_CONNECTIONS: Final = 32
 """At the same time; Home Assistant opens one for each request, and each satellite keeps one for its wake word."""
 
 
-def make(house: House) -> "Server | None":
-    """Make the server where the household wants it."""
-    chosen = house.settings.wyoming
-    return Server(house.assistant, chosen) if chosen.enabled else None
+def make(house: House) -> "Server":
+    """Make the server."""
+    return Server(house.assistant, house.settings.wyoming)
 
 
 class Server:

@@ -221,10 +221,8 @@ class Xiaozhi:
                 each.session.end(1001, "The house closes this door.")
 
 
-def make(house: House) -> Xiaozhi | None:
-    """Return the door, where the household wants it."""
-    if not house.settings.xiaozhi.enabled:
-        return None
+def make(house: House) -> Xiaozhi:
+    """Make the door."""
     if house.waiting is None:
         raise ValueError("nobody can let devices in")
     return Xiaozhi(house, house.waiting)
