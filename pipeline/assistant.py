@@ -45,6 +45,7 @@ from pipeline.written import WrittenConversation
 from tools.outcomes import Outcome
 from tools.policy import Policy
 from tools.telephone import Exchange
+from tools.timer_watch import DeviceTimers
 from tools.tool import Tool
 
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
@@ -218,6 +219,12 @@ class Assistant:
         async with self._announcements.reach(Standby(caller, wake)):
             yield
 
+    def timers_at(self, device: str) -> AsyncGenerator[DeviceTimers]:
+        """What is set at a device, again after each change. Raises `AssistantNotReady` before the tools are there."""
+        if self._engines is None:
+            raise AssistantNotReady(NOT_READY)
+        return self._engines.toolbox.timers_at(device)
+
     @asynccontextmanager
     async def _loudness(self, conversation: Conversation) -> AsyncIterator[None]:
         """Speak as loudly as the device was told to last."""
@@ -355,6 +362,7 @@ class Assistant:
         await providers.prepare()
         if providers.telephone is not None:
             self._announcements.last_resort = providers.telephone.ring
+        self._announcements.messages = providers.messages
         toolbox = Toolbox(
             self.settings.data_dir / "household",
             on_ring=self._announcements.ring,

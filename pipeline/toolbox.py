@@ -1,7 +1,7 @@
 """The tools of the house: one set a process, with what they need from it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import tzinfo
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from tools.memory import Memory, Notebook
 from tools.policy import Policy
 from tools.quiet import Disturbance, Hush
 from tools.timer_board import Timer
+from tools.timer_watch import DeviceTimers
 from tools.timers import Timers
 from tools.tool import Context, Effect
 
@@ -89,6 +90,10 @@ class Toolbox:
             return [*appointments, *await self._timers.told(zone)]
         except OSError:
             return appointments
+
+    def timers_at(self, device: str) -> AsyncGenerator[DeviceTimers]:
+        """What is set at a device, again after each change."""
+        return self._timers.watch.at(device)
 
     async def close(self) -> None:
         """Let tools that are at work finish."""

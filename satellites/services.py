@@ -1,7 +1,7 @@
 """Doors that listen or call by themselves, beside the web application: what they are given, and what keeps them up."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -17,6 +17,7 @@ from pipeline.speech import Speech
 from satellites.arbitration import Arbiter
 from satellites.pairing.waiting import Waiting
 from tools.telephone import Exchange
+from tools.timer_watch import DeviceTimers
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
@@ -54,6 +55,12 @@ class Assistant(Protocol):
         """Have `wake` called where something is to be said at a device that holds no conversation.
 
         The conversation that the device begins then says it.
+        """
+
+    def timers_at(self, device: str) -> AsyncGenerator[DeviceTimers]:
+        """What is set at a device, now and again after each change; close it when done.
+
+        Raises `AssistantNotReady` before the tools are there.
         """
 
 

@@ -16,6 +16,7 @@ from tools.days import span
 from tools.recurrence import SPOKEN, Repeat, fits, next_due, zone_called
 from tools.store import Store
 from tools.timer_board import Kind, Timer, TimerBoard, plain_name, readable
+from tools.timer_watch import TimerWatch
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
 from tools.wording import begun, joined, spoken_length
 
@@ -66,6 +67,8 @@ class Timers:
         self._changed = asyncio.Event()
         self._rung: dict[str, tuple[Timer, float]] = {}
         self._ringing: dict[Timer, asyncio.Task[None]] = {}
+        self.watch = TimerWatch(self._loaded)
+        """Lets others see them."""
 
     def tools(self) -> Sequence[Tool]:
         """What can be asked."""
@@ -295,11 +298,13 @@ class Timers:
                 logger.error(f"the {timer.kind} {timer.id} could not be rung and is tried again: {error!r}")
                 await asyncio.sleep(RETRY)
         self._rung[timer.device] = (timer, self._now())
+        self.watch.heard(timer)
         try:
             await self._change(gone=[timer], new=self._again(timer))
         except Failed:
             # It has rung, whatever is written: it must not ring every few seconds.
             (await self._loaded()).remove(timer)
+            self.watch.changed()
 
     def _again(self, timer: Timer) -> list[Timer]:
         """The next one of one that comes again."""
@@ -332,6 +337,7 @@ class Timers:
                 raise Failed("Sorry, I can't write that down right now.") from error
             self._board = changed
             self._changed.set()
+            self.watch.changed()
 
     async def _loaded(self) -> TimerBoard:
         async with self._loading:

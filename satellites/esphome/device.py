@@ -18,8 +18,10 @@ from satellites.esphome.problems import LEFT, NO_ASSISTANT, Refused, explain, he
 from satellites.esphome.profile import Profile, profile_of
 from satellites.esphome.session import Reached, Session
 from satellites.esphome.speech import SpeechServer
+from satellites.esphome.timers import TimerTeller
 from satellites.esphome.udp import udp_sound
 from satellites.services import House, Satellite
+from satellites.timer_display import TimerDisplay
 
 CLIENT: Final = "PASSFEL"
 """What this side calls itself to devices."""
@@ -73,6 +75,7 @@ class Device:
         self._setting = f'esphome.devices."{name}"' if found or not name.isidentifier() else f"esphome.devices.{name}"
         self._profile: Profile | None = None
         self._session: Session | None = None
+        self._timers = TimerDisplay()
         self._problem: str | None = None
         self._complaint: str | None = None
         self._refused = False
@@ -167,7 +170,9 @@ class Device:
         if not profile.api_audio:
             sound = await stack.enter_async_context(udp_sound(own, theirs))
         traits = profile.traits(self._settings, self.device)
-        reached = Reached(client, profile, traits, self._caller(full_duplex=traits.full_duplex), shelf, sound)
+        caller = self._caller(full_duplex=traits.full_duplex)
+        timers = TimerTeller(self._timers, client) if profile.shows_timers else None
+        reached = Reached(client, profile, traits, caller, shelf, sound, timers)
         return Session(self._house, reached, settings=self._settings, on_problem=self._note)
 
     async def _serve(self, session: Session, client: APIClient, gone: asyncio.Event) -> None:

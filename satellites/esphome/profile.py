@@ -66,6 +66,11 @@ class Profile:
         return VoiceAssistantFeature.ANNOUNCE in self.features
 
     @property
+    def shows_timers(self) -> bool:
+        """Whether it counts timers down and rings them."""
+        return VoiceAssistantFeature.TIMERS in self.features
+
+    @property
     def form(self) -> SpeechFormat:
         """What it wants to fetch."""
         # Who names no format gets what Home Assistant gives it; mpv waits for much of a WAV, and begins FLAC at once.

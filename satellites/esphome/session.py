@@ -30,6 +30,7 @@ from satellites.esphome import run
 from satellites.esphome.profile import Profile
 from satellites.esphome.run import Phase, Run
 from satellites.esphome.speech import Shelf, Speech
+from satellites.esphome.timers import TimerTeller
 from satellites.esphome.udp import UdpSound
 from satellites.line import LineTransport
 from satellites.services import House
@@ -76,6 +77,8 @@ class Reached:
     shelf: Shelf
     sound: UdpSound | None
     """Where its sound comes by UDP."""
+    timers: TimerTeller | None
+    """Where it shows timers."""
 
 
 class Session:
@@ -131,6 +134,8 @@ class Session:
             if self._device.traits.announces:
                 waking = self._house.assistant.standby(self._device.caller, lambda: self._do(self._run.called()))
                 await stack.enter_async_context(waking)
+            if self._device.timers is not None:
+                self._own(self._device.timers.watch(self._house.assistant, self._device.caller.device))
             await self._gone.wait()
             await self._wind_down()
 
@@ -299,6 +304,8 @@ class Session:
     def _converse(self) -> None:
         talk = self._talk = _Talk(self, self._device, self._settings.follow_up)
         self._take_woken(talk)
+        if self._device.timers is not None:
+            self._device.timers.begin()
         self._holding = self._own(self._hold(talk, self._holding))
 
     def _take_woken(self, talk: "_Talk") -> None:
@@ -323,6 +330,8 @@ class Session:
         if self._talk is talk:
             self._talk = None
             self._do(commands())
+            if self._device.timers is not None:
+                self._device.timers.end()
 
     async def _wind_down(self) -> None:
         if self._speech is not None:
@@ -355,6 +364,8 @@ class Session:
             case UserStartedSpeakingFrame():
                 self._do(self._run.began())
             case LLMContextUserTurnFrame():
+                if self._device.timers is not None:
+                    self._device.timers.answer()
                 self._do(self._run.said(frame.text))
             case TTSTextFrame():
                 self._run.word(frame.text)

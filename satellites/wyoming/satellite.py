@@ -12,6 +12,7 @@ from loguru import logger
 from pipeline.caller import Caller, Capability, Permission
 from pipeline.satellite_settings import WyomingSatellite
 from satellites.services import House, Satellite
+from satellites.timer_display import TimerDisplay
 from satellites.wyoming.session import Session
 from satellites.wyoming.wire import Gone, Malformed, Wire
 from voice.wakeword import WakeWordUnknown
@@ -41,6 +42,7 @@ class Link:
         self._house = house
         self._state = "away"
         self._problem: str | None = None
+        self._timers = TimerDisplay()
         capabilities = {Capability.HEAR, Capability.SPEAK}
         self._caller = Caller(
             door="wyoming",
@@ -91,7 +93,7 @@ class Link:
         keep_alive(writer.get_extra_info("socket"))
         self._state = "idle"
         async with Wire(reader, writer) as wire:
-            session = Session(self._name, wire, self._caller, self._listed, self._house, self._now)
+            session = Session(self._name, wire, self._caller, self._listed, self._house, self._timers, self._now)
             await session.run()
 
     def _now(self, state: str) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from loguru import logger
-from pipecat.frames.frames import Frame
+from pipecat.frames.frames import Frame, LLMContextUserTurnFrame
 from wyoming.error import Error
 from wyoming.ping import Ping, Pong
 
@@ -15,8 +16,10 @@ from pipeline.caller import Caller
 from pipeline.satellite_settings import WyomingSatellite
 from satellites.line import LineTransport
 from satellites.services import House
+from satellites.timer_display import TimerDisplay, TimerEvent
 from satellites.wyoming.dialogue import Ask, Begin, Dialogue, Hear, Interrupt, Listen, Output, Send
 from satellites.wyoming.sound import RATE
+from satellites.wyoming.timers import timer_event
 from satellites.wyoming.wire import Gone, Wire
 from voice.wakeword import WakeWords
 
@@ -40,6 +43,7 @@ class Session:
         caller: the satellite.
         listed: its settings.
         house: the assistant, and who answers where several were woken.
+        display: what the satellite shows of its timers.
         on_state: told what the satellite is at, in one word, whenever that changes.
     """
 
@@ -50,6 +54,7 @@ class Session:
         caller: Caller,
         listed: WyomingSatellite,
         house: House,
+        display: TimerDisplay,
         on_state: Callable[[str], None],
     ) -> None:
         chosen = house.settings.wyoming
@@ -57,6 +62,7 @@ class Session:
         self._caller = caller
         self._house = house
         self._follow_up = chosen.follow_up
+        self._display = display
         self._on_state = on_state
         self._dialogue = Dialogue(name, WakeWords(chosen.wake_words), barge_in=listed.barge_in)
         self._transport: LineTransport | None = None
@@ -75,6 +81,7 @@ class Session:
             async with self._house.assistant.standby(self._caller, self._called.set), self._tasks as tasks:
                 tasks.create_task(self._ping())
                 tasks.create_task(self._say_what_is_called_for())
+                tasks.create_task(self._show_timers())
                 self._dialogue.open()
                 await self._perform()
                 while True:
@@ -96,6 +103,8 @@ class Session:
     async def follow(self, frame: Frame) -> None:
         """Tell the satellite what happens."""
         self._dialogue.see(frame)
+        if isinstance(frame, LLMContextUserTurnFrame):
+            self._display.answer()
         with contextlib.suppress(Gone):
             await self._perform()
 
@@ -134,6 +143,7 @@ class Session:
     async def _converse(self, transport: LineTransport) -> None:
         """Hold one conversation; whatever goes wrong in it, the satellite can be woken again."""
         filling = self._tasks.create_task(self._fill(transport))
+        self._display.begin()
         try:
             await self._house.assistant.converse(transport, self._caller)
         except AssistantNotReady as early:
@@ -146,6 +156,7 @@ class Session:
         self._transport = None
         self._dialogue.ended()
         await self._perform()
+        await self._tell(self._display.end())
 
     async def _fill(self, transport: LineTransport) -> None:
         """Let a conversation hear silence while no sound comes, so that a turn that was cut short ends."""
@@ -160,6 +171,20 @@ class Session:
             self._called.clear()
             self._dialogue.call()
             await self._perform()
+
+    async def _show_timers(self) -> None:
+        self._display.connected()
+        try:
+            async with contextlib.aclosing(self._house.assistant.timers_at(self._caller.device)) as changes:
+                async for there in changes:
+                    await self._tell(self._display.see(there))
+        except AssistantNotReady as early:
+            logger.info(f"{self._caller.device} is shown no timers: {early}")
+
+    async def _tell(self, events: Sequence[TimerEvent]) -> None:
+        for event in events:
+            self._wire.post(timer_event(event, time.time()))
+        await self._wire.flush()
 
     async def _ping(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -44,6 +45,8 @@ from pipecat.workers.runner import WorkerRunner
 
 from pipeline.caller import Caller
 from pipeline.local_answers import Loudness
+from tools.timer_board import TimerBoard
+from tools.timer_watch import DeviceTimers, TimerWatch
 from voice.frames import CommitAudioFrame, TurnDetectionFrame
 
 WORD_SECONDS = 0.1
@@ -199,6 +202,14 @@ class ScriptedAssistant:
         self.ended = asyncio.Event()
         self.started = asyncio.Event()
         self.conversations = 0
+        self.board = TimerBoard()
+        self.timers = TimerWatch(self._board)
+
+    def timers_at(self, device: str) -> AsyncGenerator[DeviceTimers]:
+        return self.timers.at(device)
+
+    async def _board(self) -> TimerBoard:
+        return self.board
 
     def check(self) -> None:
         """Always ready for one more."""
