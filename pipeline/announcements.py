@@ -7,13 +7,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC
+from functools import partial
 from typing import Final, Protocol
 
 from loguru import logger
 
-from pipeline.caller import Caller, Capability
+from pipeline.caller import Caller, Capability, Permission
 from pipeline.quiet import Quiet
 from pipeline.store.shared import Shared, Spoken
+from tools.messages import Messages, Telling
 from tools.timer_board import Timer
 
 MOST_WAITING: Final = 20
@@ -88,6 +90,8 @@ class Announcements:
         self._arrived = asyncio.Event()
         self.last_resort: LastResort | None = None
         """Tries to reach a person with what nobody heard for `UNHEARD_SECONDS`; returns whether that worked."""
+        self.messages: Messages | None = None
+        """What callers want to be told to people of the house, when they next speak."""
 
     def share(self, shared: Shared) -> None:
         """Reach the conversations of other processes too."""
@@ -112,12 +116,16 @@ class Announcements:
             if audible and not self._quiet.at(device):
                 for text in await self._taken(device):
                     conversation.announce(text)
+                await self._tell_messages(conversation)
             yield
         finally:
             self._open.remove(conversation)
             if self._shared is not None and audible and device not in self.devices():
                 await self._shared.gone(device)
-            if left := conversation.unsaid():
+            left = conversation.unsaid()
+            if self.messages is not None:
+                await self.messages.save()
+            if left:
                 await self._wait(left)
 
     async def run(self) -> None:
@@ -125,6 +133,8 @@ class Announcements:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await self.release()
+            if self.messages is not None:
+                await self.messages.save()
 
     async def release(self) -> None:
         """Say what waits where somebody can hear it and may be disturbed."""
@@ -216,6 +226,20 @@ class Announcements:
         if not heard:
             await self._wait([text])
         return heard
+
+    async def _tell_messages(self, conversation: Reachable) -> None:
+        """Tell what callers have left, to whoever has come: not to a device that waits, nor to strangers."""
+        caller, messages = conversation.caller, self.messages
+        if messages is None or isinstance(conversation, Standby) or not caller.may(Permission.PRIVATE):
+            return
+
+        def settled(telling: Telling, heard: asyncio.Future[bool]) -> None:
+            messages.settle(telling, heard=not heard.cancelled() and heard.result())
+
+        for telling in await messages.waiting(caller.person):
+            heard: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            heard.add_done_callback(partial(settled, telling))
+            conversation.announce(telling.said, heard)
 
     def hear(self, spoken: Spoken) -> None:
         """Say what another process has sent."""

@@ -362,6 +362,7 @@ class Assistant:
         await providers.prepare()
         if providers.telephone is not None:
             self._announcements.last_resort = providers.telephone.ring
+        self._announcements.messages = providers.messages
         toolbox = Toolbox(
             self.settings.data_dir / "household",
             on_ring=self._announcements.ring,

@@ -23,6 +23,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "FindPapers": "find_papers", "DoNotDisturb": "do_not_disturb", "DisturbAgain": "disturb_again",
     "ReadTodos": "read_todos", "FinishTodo": "finish_todo", "FindNote": "find_note", "AddNote": "add_note",
     "CompareNews": "compare_news", "PhoneCall": "call_person",
+    "ReadMessages": "read_messages",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 

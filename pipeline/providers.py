@@ -32,6 +32,7 @@ from tools.home.sensors import Sensors
 from tools.joplin import Joplin, Notes
 from tools.mcp_tools import McpServer, prepared
 from tools.measured import Measured
+from tools.messages import Messages
 from tools.news import News
 from tools.nws import NationalWeather
 from tools.open_meteo import OpenMeteo
@@ -99,6 +100,7 @@ class Providers:
         self.calendar: Calendar | None = None
         self.todos: Joplin | None = None
         self.telephone: Telephone | None = None
+        self.messages: Messages | None = None
         self._ready: list[asyncio.Event] = []
         if settings.weather.enabled:
             self._add_weather()
@@ -115,8 +117,11 @@ class Providers:
             self._add_calendar(sources)
         if settings.joplin.url is not None and settings.joplin.token is not None:
             self._add_notes(settings.joplin.url, settings.joplin.token.get_secret_value())
+        exchange = exchange or Exchange()
+        if settings.sip.enabled or settings.sip.audiosocket.enabled:
+            self._add_messages(exchange)
         if settings.sip.enabled and (settings.sip.outbound.people or settings.sip.outbound.reminders):
-            self._add_telephone(exchange or Exchange())
+            self._add_telephone(exchange)
         if settings.home.url is not None and settings.home.token is not None:
             self._add_home(settings.home.url, settings.home.token.get_secret_value())
 
@@ -250,6 +255,15 @@ class Providers:
         )
         self.sets.append(self.telephone)
         self._work.append(self.telephone.run)
+
+    def _add_messages(self, exchange: Exchange) -> None:
+        sip, household = self._settings.sip, self._settings.household
+        self.messages = exchange.messages = Messages(
+            JsonStore(self._settings.data_dir / "household" / "messages.json"),
+            [*sip.people.values(), *sip.outbound.people],
+            lambda: household.zone,
+        )
+        self.sets.append(self.messages)
 
     def _add_home(self, url: str, token: str) -> None:
         house = House()

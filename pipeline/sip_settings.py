@@ -148,6 +148,9 @@ class Sip(BaseModel):
     """Digits that a caller types before private things are told or done."""
     guests: Literal["refuse", "limited"] = "refuse"
     """What strangers get: nothing, or harmless questions answered."""
+    messages: tuple[Literal["unlisted", "quiet"], ...] = ()
+    """Who is asked for a message instead: `unlisted` callers who would be refused, and in `household.quiet` hours
+    everybody, of whom people may still type the PIN to talk. It is written down, and told when somebody comes."""
     max_calls: int = Field(default=4, ge=1, le=32)
     max_minutes: float = Field(default=60.0, ge=1.0, le=1440.0)
     """The longest call."""

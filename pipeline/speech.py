@@ -61,6 +61,10 @@ class Speech:
             return Transcript("", language or "en", -math.inf, 1.0, len(audio) / SAMPLE_RATE)
         return await self._whisper.transcribe(audio, language=self._known(language))
 
+    async def holds_speech(self, audio: Audio) -> bool:
+        """Tell whether anybody speaks in this: float32, 16 kHz, some tenths of a second or more."""
+        return await asyncio.to_thread(self._holds_speech, audio)
+
     async def overhear(self, audio: Audio, *, language: str | None = None) -> Transcript | None:
         """Write down the beginning of an utterance; None where nothing was said or others wait."""
         if not await asyncio.to_thread(self._holds_speech, audio):

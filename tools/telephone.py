@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from loguru import logger
 
+from tools.messages import Messages
 from tools.store import Store
 from tools.tool import Context, Effect, Failed, Result, Tool, tool
 
@@ -47,6 +48,8 @@ class Exchange:
 
     def __init__(self) -> None:
         self.line: Dialler | None = None
+        self.messages: Messages | None = None
+        """Where callers leave messages; None where none are taken."""
 
     async def dial(self, number: str, *, person: str | None, words: str) -> Dialled:
         """Call by the telephone that is plugged in; without one nobody can be reached."""

@@ -4,10 +4,16 @@ import asyncio
 import contextlib
 import time
 from contextlib import aclosing
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from loguru import logger
-from pipecat.frames.frames import BotStartedSpeakingFrame, Frame, InterruptionFrame, TTSSpeakFrame
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    Frame,
+    InterruptionFrame,
+    LLMContextUserTurnFrame,
+    TTSSpeakFrame,
+)
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
@@ -15,8 +21,10 @@ from satellites.line import LineTransport
 from satellites.services import House
 from satellites.sip.callers import MOST_TRIES, Admission, Keys, Pins, shown
 from satellites.sip.manners import Act, Manners
-from satellites.sip.phrases import PHRASES, is_farewell
+from satellites.sip.message_taker import MessageTaker
+from satellites.sip.phrases import PHRASES, Wish, is_farewell, wants_message
 from satellites.sip.wire import RATE
+from tools.messages import Messages
 from voice.piper import VoiceError
 
 MOST_HEARD: Final = 500
@@ -29,6 +37,13 @@ LEAD: Final = 0.1
 """Seconds by which speech is sent ahead of being heard."""
 SPEECHLESS: Final = 10.0
 """Seconds in which the caller's sound has to begin; without any, the line is deaf in that direction."""
+
+
+class Next(NamedTuple):
+    """Who talks with the assistant next in a call, and what is said to them first."""
+
+    caller: Caller
+    words: str
 
 
 class Leg(Protocol):
@@ -75,6 +90,13 @@ class Call:
         self._keys: asyncio.Queue[str] = asyncio.Queue(64)
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
+        self._kept = asyncio.Event()
+        """Clear while a message is taken, which is kept when the caller hangs up."""
+        self._kept.set()
+        self._taker = MessageTaker(
+            self._assistant, admission, pins, phrases, heard=self._heard, keys=self._keys, ended=self._ended
+        )
+        self._wish: Wish | None = None
         self._transport: LineTransport | None = None
         self._any_sound = False
         self._began = time.monotonic()
@@ -125,17 +147,16 @@ class Call:
 
     async def _hold(self) -> None:
         try:
-            caller = await self._let_in()
-            words = None
-            while caller is not None:
-                caller = await self._converse(caller, words or self._first_words(caller))
-                words = self._phrases.welcome
+            following = await self._let_in()
+            while following is not None:
+                following = await self._converse(following.caller, following.words)
         except AssistantNotReady as error:
             logger.warning(f"a call cannot be held: {error}")
             await self._speak(self._phrases.unwell)
 
     async def _until_ended(self, held: asyncio.Task[None]) -> None:
         await self._ended.wait()
+        await self._kept.wait()
         held.cancel()
 
     async def _notice_deafness(self) -> None:
@@ -147,21 +168,48 @@ class Call:
             )
             logger.warning(f"call with {shown(self.admission.number)}: {self.problem}")
 
-    async def _let_in(self) -> Caller | None:
-        """Ask for the PIN where that comes first; None where the caller may not come in."""
+    async def _let_in(self) -> Next | None:
+        """Ask for a message or for the PIN where that comes first; None where the caller may not come in."""
+        if self.admission.leaves_message:
+            return await self._only_message()
         if not self._asks_pin:
-            return self.admission.caller(proven=False)
+            return self._greeted(self.admission.caller(proven=False))
         words = self._phrases.ask_pin
         for _ in range(MOST_TRIES):
             typed = await self._asked(words)
             if typed is None:
                 break
             if self._pins.check(typed, time.monotonic()):
-                return self.admission.caller(proven=True)
+                return self._greeted(self.admission.caller(proven=True))
             logger.warning(f"a wrong PIN from {shown(self.admission.number)}")
             words = self._phrases.wrong_pin
         await self._speak(self._phrases.no_pin)
         return None
+
+    async def _only_message(self) -> Next | None:
+        """Take a message of somebody who is not let in, except for a person of the house who types the PIN."""
+        messages = self._assistant.exchange.messages
+        if messages is not None:
+            await self._speak(self._phrases.nobody_free)
+            said = await self._take_message(messages, None)
+            if said is None:
+                return self._greeted(self.admission.caller(proven=True))
+            await self._speak(said)
+        return None
+
+    async def _take_message(self, messages: Messages, to: str | None) -> str | None:
+        """Take a message and keep it, also where the caller hangs up; returns what is said then, or None for a PIN."""
+        self._forget_heard()
+        self._kept.clear()
+        try:
+            return await self._taker.take(messages, to)
+        finally:
+            self._kept.set()
+
+    def _forget_heard(self) -> None:
+        """Drop what was said to nobody."""
+        while not self._heard.empty():
+            self._heard.get_nowait()
 
     async def _asked(self, words: str) -> str | None:
         """Ask for the PIN, which the first key breaks off; None where none comes."""
@@ -196,18 +244,19 @@ class Call:
             logger.warning(f"it cannot be said: {error}")
         await asyncio.sleep(max(0.0, due - time.monotonic()) + LEAD)
 
-    def _first_words(self, caller: Caller) -> str:
+    def _greeted(self, caller: Caller) -> Next:
+        phrases = self._phrases
         if self._greeting is not None:
-            return self._greeting
+            return Next(caller, self._greeting)
         if caller.person is not None:
-            return self._phrases.greeting_person.format(person=caller.person.title())
-        return self._phrases.greeting if self.admission.kind == "person" else self._phrases.greeting_guest
+            return Next(caller, phrases.greeting_person.format(person=caller.person.title()))
+        return Next(caller, phrases.greeting if self.admission.kind == "person" else phrases.greeting_guest)
 
-    async def _converse(self, caller: Caller, greeting: str) -> Caller | None:
-        """Hold one conversation; returns who goes on with another one, where the PIN was typed meanwhile."""
+    async def _converse(self, caller: Caller, greeting: str) -> Next | None:
+        """Hold one conversation; returns how it goes on where the PIN was typed meanwhile, or a message is left."""
         transport = self._transport = LineTransport(self, input_rate=RATE, output_rate=RATE, lead=LEAD)
-        while not self._heard.empty():  # what was said to nobody
-            self._heard.get_nowait()
+        self._forget_heard()
+        self._wish = None
         proven = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             beside = [
@@ -222,7 +271,15 @@ class Call:
                 self._transport = None
                 for task in beside:
                     task.cancel()
-        return self.admission.caller(proven=True) if proven.is_set() else None
+        messages = self._assistant.exchange.messages
+        if self._wish is not None and messages is not None:
+            await self._speak(self._phrases.your_message)
+            said = await self._take_message(messages, self._wish.to)
+            if said is not None:
+                # What goes on is where it was before.
+                return Next(caller, said)
+            proven.set()
+        return Next(self.admission.caller(proven=True), self._phrases.welcome) if proven.is_set() else None
 
     async def _listen(self, transport: LineTransport) -> None:
         while True:
@@ -251,6 +308,9 @@ class Call:
         while True:
             self._changed.clear()
             now = time.monotonic()
+            if self._wish is not None:
+                await transport.end("a message is left")
+                return
             act = self._manners.act(now)
             if act is Act.HANG_UP:
                 await transport.end("the call is over")
@@ -281,5 +341,8 @@ class Call:
         if isinstance(frame, InterruptionFrame):
             self._leg.flush()
         self._manners.see(frame, time.monotonic())
+        messages = self._assistant.exchange.messages
+        if isinstance(frame, LLMContextUserTurnFrame) and messages is not None:
+            self._wish = wants_message(frame.text, self._phrases, messages.people)
         if not isinstance(frame, BotStartedSpeakingFrame):
             self._changed.set()

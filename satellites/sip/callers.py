@@ -58,6 +58,8 @@ class Admission:
     person: str | None = None
     asks_pin: bool = False
     """Whether the PIN comes before anything private."""
+    leaves_message: bool = False
+    """Whether the caller is asked for a message, and talks to nobody."""
 
     def caller(self, *, proven: bool) -> Caller:
         """Return who speaks; `proven` is whether the PIN was given."""
@@ -84,16 +86,18 @@ class Directory:
         }
         self._guests = settings.guests
         self._pin = settings.pin is not None
+        self._messages = settings.messages
 
-    def admit(self, address: str, *, trusted: bool) -> Admission:
-        """Decide about a call, from whatever address of its caller it came with."""
+    def admit(self, address: str, *, trusted: bool, quiet: bool = False) -> Admission:
+        """Decide about a call, from whatever address of its caller it came with; `quiet` is whether hours are."""
         number = number_of(address, self._country)
         if not trusted:
             return Admission("refused", number)
+        message = quiet and "quiet" in self._messages
         if (person := self._people.get(number)) is not None and number:
-            return Admission("person", number, person, self._pin)
-        if self._guests == "limited":
-            return Admission("guest", number)
+            return Admission("person", number, person, self._pin, leaves_message=message)
+        if message or self._guests == "limited" or "unlisted" in self._messages:
+            return Admission("guest", number, leaves_message=message or self._guests != "limited")
         return Admission("refused", number)
 
     def number(self, person: str) -> str | None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from loguru import logger
 
 from pipeline.assistant import AssistantNotReady
+from pipeline.quiet import Quiet, QuietHours
 from pipeline.sip_settings import Sip
 from satellites.services import House, Satellite, Service
 from satellites.sip import wire
@@ -75,6 +76,9 @@ class SipDoor:
         self._settings: Sip = house.settings.sip
         self._directory = Directory(self._settings)
         self._pins = Pins(self._settings.pin)
+        household = house.settings.household
+        hours = QuietHours(household.quiet) if household.quiet else None
+        self._quiet = Quiet(hours, zone=lambda: household.zone)
         self._accounts = {name: _Account() for name, each in self._settings.accounts.items() if each.registers}
         self._open: dict[int, _Open] = {}
         self._banned: dict[str, float] = {}
@@ -198,7 +202,7 @@ class SipDoor:
         logger.warning(f"telephone: {account.problem}; tried again in {report.again:.0f} s")
 
     def _ring(self, report: wire.Incoming) -> None:
-        admission = self._directory.admit(report.caller, trusted=report.trusted)
+        admission = self._directory.admit(report.caller, trusted=report.trusted, quiet=self._quiet.everywhere)
         who = f"{shown(admission.number)} by {report.account or report.address or 'somebody'}"
         if admission.kind == "refused":
             why = "its number is not below sip.people" if report.trusted else "it comes from outside of sip.networks"

@@ -1,6 +1,7 @@
 """What the telephone itself says, and how people say goodbye to it."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,15 @@ class Phrases:
     one_minute: str
     too_long: str
     unwell: str
+    nobody_free: str
+    """Before somebody who cannot talk to the assistant dictates a message."""
+    your_message: str
+    """Before somebody dictates one who asked to."""
+    passed_on: str
+    not_understood: str
+    no_more_messages: str
+    leave: re.Pattern[str]
+    """What asks to leave a message."""
     farewells: frozenset[str]
     """What ends a call, at the end of what is said."""
     hang_up: frozenset[str]
@@ -43,6 +53,17 @@ PHRASES: Final = {
         one_minute="In one minute I have to hang up.",
         too_long="We have talked for a long time. Goodbye.",
         unwell="I am sorry, I cannot talk now. Please call again in a minute.",
+        nobody_free=(
+            "Hello, this is the assistant of the house. Nobody can talk to you now. Please say who you are, and your "
+            "message, which I write down without a recording. Then hang up, or press the hash key."
+        ),
+        your_message="Please say your message now, and who you are. Press the hash key when you are done.",
+        passed_on="Thank you. I will pass it on.",
+        not_understood="I am sorry, I have not understood a message.",
+        no_more_messages="I am sorry, I cannot take any more messages now.",
+        leave=re.compile(
+            r"\b(?:leave|take|pass on|record) (?:\w+ )?(?:(?:a|my|the) )?(?:\w+ )?message\b", re.IGNORECASE
+        ),
         farewells=frozenset({"goodbye", "good bye", "bye", "bye bye"}),
         hang_up=frozenset({"hang up", "hang up now", "hang up the phone", "end the call", "hang up please"}),
         others=frozenset({"say", "said", "says", "saying", "mean", "means", "called", "word"}),
@@ -60,6 +81,18 @@ PHRASES: Final = {
         one_minute="In einer Minute muss ich auflegen.",
         too_long="Wir haben lange gesprochen. Auf Wiederhören.",
         unwell="Es tut mir leid, ich kann jetzt nicht sprechen. Bitte rufen Sie in einer Minute wieder an.",
+        nobody_free=(
+            "Hallo, hier ist der Assistent des Hauses. Gerade kann niemand mit Ihnen sprechen. Bitte sagen Sie, wer "
+            "Sie sind, und Ihre Nachricht, die ich ohne Aufnahme mitschreibe. Legen Sie dann auf, oder drücken Sie die "
+            "Raute-Taste."
+        ),
+        your_message="Bitte sagen Sie jetzt Ihre Nachricht, und wer Sie sind. Drücken Sie die Raute-Taste am Ende.",
+        passed_on="Danke. Ich richte es aus.",
+        not_understood="Es tut mir leid, ich habe keine Nachricht verstanden.",
+        no_more_messages="Es tut mir leid, ich kann gerade keine Nachrichten mehr annehmen.",
+        leave=re.compile(
+            r"\bnachricht\b.*\b(?:hinterlass\w*|aufnehmen|ausrichten)\b|\bhinterlass\w*\b.*\bnachricht\b", re.IGNORECASE
+        ),
         farewells=frozenset({"tschüss", "tschüs", "auf wiederhören", "auf wiedersehen", "ciao", "wiederhören"}),
         hang_up=frozenset({"leg auf", "bitte auflegen", "auflegen", "leg bitte auf"}),
         others=frozenset({"sag", "sage", "sagt", "heißt", "bedeutet", "wort"}),
@@ -77,6 +110,15 @@ PHRASES: Final = {
         one_minute="Dans une minute, je devrai raccrocher.",
         too_long="Nous avons parlé longtemps. Au revoir.",
         unwell="Je suis désolé, je ne peux pas parler maintenant. Rappelez dans une minute.",
+        nobody_free=(
+            "Bonjour, ici l'assistant de la maison. Personne ne peut vous parler maintenant. Dites qui vous êtes, et "
+            "votre message, que j'écris sans l'enregistrer. Puis raccrochez, ou appuyez sur dièse."
+        ),
+        your_message="Dites votre message maintenant, et qui vous êtes. Appuyez sur dièse à la fin.",
+        passed_on="Merci. Je le transmettrai.",
+        not_understood="Je suis désolé, je n'ai pas compris de message.",
+        no_more_messages="Je suis désolé, je ne peux plus prendre de messages maintenant.",
+        leave=re.compile(r"\b(?:laisser|laisse|laissez|prendre|prenez|prends) (?:\w+ )?message\b", re.IGNORECASE),
         farewells=frozenset({"au revoir", "à bientôt", "salut"}),
         hang_up=frozenset({"raccroche", "raccrochez", "tu peux raccrocher"}),
         others=frozenset({"dit", "dire", "dis", "signifie", "mot"}),
@@ -94,6 +136,15 @@ PHRASES: Final = {
         one_minute="En un minuto tengo que colgar.",
         too_long="Hemos hablado mucho tiempo. Adiós.",
         unwell="Lo siento, ahora no puedo hablar. Llame otra vez en un minuto.",
+        nobody_free=(
+            "Hola, soy el asistente de la casa. Ahora nadie puede hablar con usted. Diga quién es, y su mensaje, que "
+            "escribo sin grabarlo. Después cuelgue, o pulse almohadilla."
+        ),
+        your_message="Diga su mensaje ahora, y quién es. Pulse almohadilla al terminar.",
+        passed_on="Gracias. Lo transmitiré.",
+        not_understood="Lo siento, no he entendido ningún mensaje.",
+        no_more_messages="Lo siento, ahora no puedo tomar más mensajes.",
+        leave=re.compile(r"\b(?:dejar|deja|dejo|tomar|toma|tome) (?:\w+ )?(?:mensaje|recado)\b", re.IGNORECASE),
         farewells=frozenset({"adiós", "adios", "hasta luego", "chao"}),
         hang_up=frozenset({"cuelga", "puedes colgar", "cuelga por favor"}),
         others=frozenset({"dice", "decir", "di", "significa", "palabra"}),
@@ -101,6 +152,9 @@ PHRASES: Final = {
 }
 """By language; what has none of its own is spoken to in English."""
 
+_FOR: Final = re.compile(r"\b(?:for|für|pour|para)\s+", re.IGNORECASE)
+_ABOUT: Final = frozenset({"did", "has", "have", "who", "was", "were", "hat", "haben", "wer", "est-ce", "hay", "quién"})
+"""How sentences begin that ask about messages, and want to leave none."""
 MOST_WORDS: Final = 8
 """Of a sentence that ends in a farewell and is one."""
 
@@ -116,3 +170,29 @@ def is_farewell(text: str, phrases: Phrases) -> bool:
         or any(said.endswith(f" {each}") for each in phrases.hang_up)
         or any(f" {said}".endswith(f" {each}") for each in phrases.farewells)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Somebody wants to leave a message."""
+
+    to: str | None
+    """For whom; None is the household."""
+
+
+def wants_message(text: str, phrases: Phrases, people: Collection[str]) -> Wish | None:
+    """Tell whether somebody wants to leave a message, and for whom of these people; None where not."""
+    first, _, _ = text.strip().lower().partition(" ")
+    if first in _ABOUT or phrases.leave.search(text) is None:
+        return None
+    return Wish(meant(text, people))
+
+
+def meant(text: str, people: Collection[str]) -> str | None:
+    """The first of these people whom a message is for, as it says: "for Ana"; None where it names none."""
+    for found in _FOR.finditer(text):
+        rest = text[found.end() :].casefold()
+        for person in people:
+            if re.match(rf"{re.escape(person.casefold())}\b", rest):
+                return person
+    return None

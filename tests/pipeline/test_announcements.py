@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from pipeline.announcements import MOST_WAITING, Announcements, Standby
-from pipeline.caller import Caller, Capability
+from pipeline.caller import Caller, Capability, Permission
 from pipeline.quiet import Quiet, QuietHours
+from tests.tools.calling import MemoryStore
+from tools.messages import Messages
 from tools.timer_board import Timer
 
 
@@ -251,3 +253,53 @@ async def test_what_nobody_hears_for_a_minute_rings_a_telephone_once(monkeypatch
     async with house.reach(kitchen):
         await asyncio.wait_for(house.ring(PASTA), 10)
     assert len(rung) == 1
+
+
+def of_the_house(device: str, person: str | None) -> Talk:
+    talk = Talk(device, person=person)
+    talk.caller = replace(talk.caller, permissions=frozenset({Permission.CONVERSE, Permission.PRIVATE}))
+    return talk
+
+
+async def with_message(quiet: Quiet | None = None) -> tuple[Announcements, Messages]:
+    house = Announcements(quiet)
+    house.messages = Messages(MemoryStore(), ["ana"], lambda: UTC)
+    await house.messages.leave("I will be late", caller="tom", to="ana")
+    return house, house.messages
+
+
+async def test_a_caller_s_message_is_told_at_the_beginning_of_the_next_conversation_of_its_person() -> None:
+    house, _ = await with_message()
+    stranger, ben, ana, again = Talk("door"), of_the_house("study", "ben"), of_the_house("hall", "ana"), Talk("hall")
+    again.caller = ana.caller
+    for talk in (stranger, ben, ana, again):
+        async with house.reach(talk):
+            await asyncio.sleep(0)
+    assert not stranger.said
+    assert not ben.said
+    assert not again.said
+    (told,) = ana.said
+    assert told.startswith("Ana, Tom called at ")
+    assert told.endswith(": I will be late.")
+
+
+async def test_a_message_that_nobody_heard_is_told_again() -> None:
+    house, _ = await with_message()
+    left, ana = of_the_house("hall", "ana"), of_the_house("hall", "ana")
+    left.hears = False
+    async with house.reach(left):
+        pass
+    await asyncio.sleep(0)
+    async with house.reach(ana):
+        pass
+    assert len(left.said) == len(ana.said) == 1
+
+
+async def test_a_device_that_waits_is_not_told_of_messages() -> None:
+    house, messages = await with_message()
+    woken: list[bool] = []
+    waiting = Standby(of_the_house("hall", "ana").caller, lambda: woken.append(True))
+    async with house.reach(waiting):
+        pass
+    assert not woken
+    assert await messages.waiting("ana")

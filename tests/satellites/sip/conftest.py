@@ -2,15 +2,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pipeline.settings import Settings
 from satellites.services import House
 from satellites.sip.door import SipDoor
 from tests.fakes.scripted_assistant import ScriptedAssistant
 from tests.peers.sip.phones import eventually, free_port
+from tests.tools.calling import MemoryStore
+from tools.messages import Messages
 from tools.telephone import Exchange
+from voice.whisper import Transcript
 
 RTP = (20_000, 20_999)
 
@@ -18,11 +24,11 @@ RTP = (20_000, 20_999)
 class Telephone:
     """The door, run with a scripted assistant behind it and a real telephone process."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, household: dict[str, Any] | None = None, **settings: Any) -> None:
         self.port = free_port()
         sip = {"enabled": True, "listen": "127.0.0.1", "port": self.port, "rtp_ports": RTP, **settings}
         self.assistant = Assistant()
-        self.settings = Settings(data_dir=folder, sip=sip)
+        self.settings = Settings(data_dir=folder, sip=sip, household=household or {})
         self.door = SipDoor(House(self.assistant, self.settings))
 
     @property
@@ -52,6 +58,14 @@ class Assistant(ScriptedAssistant):
         super().__init__()
         self.spoken: list[str] = []
         self.exchange = Exchange()
+        self.exchange.messages = Messages(MemoryStore(), ["ana", "ben"], lambda: UTC)
+        self.dictated = ""
+
+    async def holds_speech(self, audio: np.ndarray) -> bool:
+        return bool(np.abs(audio).max(initial=0) > 0.1)
+
+    async def hear(self, audio: np.ndarray) -> Transcript:
+        return Transcript(self.dictated, "en", 0.0, 0.0, len(audio) / 16_000)
 
 
 @asynccontextmanager

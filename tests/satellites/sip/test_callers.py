@@ -92,6 +92,28 @@ def test_a_person_has_a_number():
     assert directory().number("nobody") is None
 
 
+@pytest.mark.parametrize(
+    ("messages", "guests", "quiet", "stranger", "person"),
+    [
+        ((), "refuse", True, "refused", "talks"),
+        (("unlisted",), "refuse", False, "message", "talks"),
+        (("unlisted",), "limited", False, "talks", "talks"),
+        (("quiet",), "refuse", False, "refused", "talks"),
+        (("quiet",), "refuse", True, "message", "message"),
+        (("unlisted", "quiet"), "limited", True, "message", "message"),
+    ],
+)
+def test_who_is_asked_for_a_message(messages, guests, quiet, stranger, person):
+    known = Directory(Sip(people={"100": "ana"}, messages=messages, guests=guests))
+
+    def outcome(number):
+        admitted = known.admit(f"sip:{number}@x", trusted=True, quiet=quiet)
+        return "refused" if admitted.kind == "refused" else "message" if admitted.leaves_message else "talks"
+
+    assert (outcome("666"), outcome("100")) == (stranger, person)
+    assert known.admit("sip:100@x", trusted=False, quiet=quiet).kind == "refused"
+
+
 def test_a_pin_is_checked_and_guessing_is_given_up_on():
     pins = Pins(SecretStr("4711"))
     assert pins.check("4711", 0.0)

@@ -80,6 +80,68 @@ async def test_a_pin_is_asked_for_typed_and_lets_in(tmp_path: Path):
         assert house.assistant.callers[0].may(Permission.SECURE)
 
 
+async def test_a_stranger_leaves_a_message_and_hangs_up(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN, messages=("unlisted",)) as house:
+        async with softphone(tmp_path, id="sip:+15551234@127.0.0.1") as phone:
+            house.assistant.dictated = "this is the garage, a message for Ana, the car is ready"
+            await phone.call(house.uri)
+            await eventually(lambda: voiced(phone.heard()) > 0.02)
+            await asyncio.sleep(0.5)
+            await phone.say(LOUD + PAUSE)
+            await asyncio.sleep(1.5)
+            await phone.do("hangup")
+            await eventually(lambda: not house.calls)
+        assert not house.assistant.callers
+        messages = house.assistant.exchange.messages
+        assert messages is not None
+        (telling,) = await messages.waiting("ana")
+        assert telling.said.startswith("Ana, somebody at +15551234 called at ")
+        assert telling.said.endswith(": this is the garage, a message for Ana, the car is ready.")
+
+
+@pytest.mark.long
+async def test_in_quiet_hours_everybody_is_asked_for_a_message_and_the_pin_lets_in(tmp_path: Path):
+    quiet = {"household": {"quiet": "00:00-23:59"}, "messages": ("quiet",)}
+    async with telephone(tmp_path, **quiet, **KNOWN, pin="4711") as house, softphone(tmp_path) as phone:
+        house.assistant.dictated = "I am on my way"
+        await phone.call(house.uri)
+        await eventually(lambda: voiced(phone.heard()) > 0.02)
+        await asyncio.sleep(0.5)
+        await phone.say(LOUD + PAUSE)
+        await asyncio.sleep(1.5)
+        await phone.do("digits", digits="#")
+        await phone.until(event="state", state="DISCONNECTED", seconds=20)
+        messages = house.assistant.exchange.messages
+        assert messages is not None
+        assert [each.message.caller for each in await messages.waiting("ben")] == ["ana"]
+        phone.events.clear()
+        await phone.call(house.uri)
+        await asyncio.sleep(1.5)
+        await phone.do("digits", digits="4711")
+        await eventually(house.assistant.started.is_set)
+        assert house.assistant.callers[0].may(Permission.SECURE)
+
+
+@pytest.mark.long
+async def test_somebody_who_talks_leaves_a_message_and_goes_on_talking(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path) as phone:
+        house.assistant.script.heard.append("leave a message for ben please")
+        house.assistant.script.replies.append("this answer is cut short because a message is taken now")
+        house.assistant.dictated = "dinner is at eight"
+        await phone.call(house.uri)
+        await eventually(house.assistant.started.is_set)
+        await asyncio.sleep(1)
+        await phone.say(LOUD + PAUSE)
+        await eventually(lambda: bool(house.assistant.spoken))
+        await asyncio.sleep(1)
+        await phone.say(LOUD + PAUSE)
+        await eventually(lambda: len(house.assistant.callers) == 2, seconds=20)
+        messages = house.assistant.exchange.messages
+        assert messages is not None
+        (telling,) = await messages.waiting("ben")
+        assert telling.said.endswith(": dinner is at eight.")
+
+
 @pytest.mark.long
 async def test_three_wrong_pins_end_the_call(tmp_path: Path):
     async with telephone(tmp_path, **KNOWN, pin="4711") as house, softphone(tmp_path) as phone:
