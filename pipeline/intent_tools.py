@@ -23,7 +23,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "FindPapers": "find_papers", "DoNotDisturb": "do_not_disturb", "DisturbAgain": "disturb_again",
     "ReadTodos": "read_todos", "FinishTodo": "finish_todo", "FindNote": "find_note", "AddNote": "add_note",
     "CompareNews": "compare_news", "PhoneCall": "call_person",
-    "ReadMessages": "read_messages",
+    "ReadMessages": "read_messages", "PutThrough": "put_through",
 }  # fmt: skip
 """The tool of an intent, which is Home Assistant's or, where it has none, our own."""
 
@@ -73,6 +73,7 @@ _TITLED: Final[Mapping[str, Mapping[str, str]]] = {
     "get_news": {"topic": "about"}, "get_price": {"topic": "what", "coin": "what"}, "look_up": {"topic": "about"},
     "finish_todo": {"item": "title"}, "find_note": {"topic": "about"}, "add_note": {"fact": "text"},
     "compare_news": {"topic": "about"}, "call_person": {"contact": "who", "fact": "message"},
+    "put_through": {"contact": "who"},
     "get_fact": {"topic": "about"}, "find_papers": {"topic": "about"},
 }  # fmt: skip
 """Tools with other names for what was said."""
@@ -138,6 +139,9 @@ def _arguments(intent: str, tool: str, said: dict[str, Any], phrases: Phrases) -
         return [] if amount is None else [said | {"amount": amount}]
     if tool == "set_alarm":
         return [{{"when": "day"}.get(name, name): value for name, value in said.items()}]
+    if "contact" in said and len(phrases.items(said["contact"])) > 1:
+        # "Ana and tell her …" is read again, as a name and a message.
+        return []
     if tool in _TITLED:
         return [{_TITLED[tool].get(name, name): value for name, value in said.items()}]
     if tool in _TAKEN and not said.keys() <= _TAKEN[tool]:

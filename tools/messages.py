@@ -195,10 +195,6 @@ class Messages:
         said = " ".join(each.said(now) for each in read)
         return Result(f"{said}{more}", {"messages": [{"from": each.caller, "text": each.text} for each in read]})
 
-    def recipient(self, name: str) -> str | None:
-        """The person of the house with this name."""
-        return next((each for each in self.people if each.casefold() == name.casefold()), None)
-
     def _change(self, message: str, **changes: Any) -> None:
         kept = self._kept or []
         for index, each in enumerate(kept):

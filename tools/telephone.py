@@ -1,6 +1,7 @@
 """The assistant's own calls: somebody has it call somebody, or a reminder rings a telephone when nobody heard it."""
 
 import asyncio
+import difflib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ MOST_WAITING: Final = 4
 """Calls that wait to be made."""
 EMERGENCY: Final = frozenset({"110", "112", "911", "999", "000", "111", "118", "119", "15", "17", "18", "113", "114"})
 """A machine that misheard must not call these, whatever the settings say."""
+ALIKE: Final = 0.8
+"""From which likeness on, 0 to 1, what was heard is a name."""
 _DIGITS: Final = re.compile(r"\+?[\d*#]{2,32}")
 
 Announce = Callable[[str], Awaitable[object]]
@@ -42,6 +45,16 @@ class Dialler(Protocol):
     async def dial(self, number: str, *, person: str | None, words: str) -> Dialled:
         """Call a number and, once somebody answers, say `words` and talk with them; returns when that has begun."""
 
+    def put_through(self, device: str, number: str, *, who: str) -> bool:
+        """Have the telephone that calls talk with a number instead, soon; False where that is not possible.
+
+        Where the number is not reached after all, the caller is told so, and goes on talking with the assistant.
+
+        Args:
+            device: which telephone calls.
+            who: whose number it is, as it is said.
+        """
+
 
 class Exchange:
     """Where a telephone plugs in, which comes up later than the tools, and may go away."""
@@ -56,6 +69,10 @@ class Exchange:
         if self.line is None:
             return Dialled.FAILED
         return await self.line.dial(number, person=person, words=words)
+
+    def put_through(self, device: str, number: str, *, who: str) -> bool:
+        """Put a caller through by the telephone that is plugged in."""
+        return self.line is not None and self.line.put_through(device, number, who=who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +143,10 @@ class Telephone:
 
     def tools(self) -> Sequence[Tool]:
         """What can be asked."""
-        return [tool(self.call_person, effect=Effect.SECURE, question=_question)]
+        return [
+            tool(self.call_person, effect=Effect.SECURE, question=_question),
+            tool(self.put_through, effect=Effect.SECURE, question=_through_question),
+        ]
 
     async def run(self) -> None:
         """Make the calls that are wanted, one after the other, until cancelled."""
@@ -143,13 +163,7 @@ class Telephone:
             who: the name of the person, or a telephone number.
             message: what to tell them.
         """
-        if not self._rules.may(context.person):
-            raise Failed("Sorry, I may only make calls for people of the house whom I know.")
-        number = self.number(who)
-        if number is None:
-            raise Failed(f"I don't know the number of {who}.")
-        if not self._rules.permit(number):
-            raise Failed("Sorry, I may not call that number.")
+        number = self._permitted(context, who)
         await self._count()
         name = (context.person or "").title()
         words = f"Hello, this is the assistant of the house. {name} wants to tell you: {message}."
@@ -160,6 +174,31 @@ class Telephone:
         except asyncio.QueueFull:
             raise Failed("Too many calls are waiting to be made.") from None
         return Result(f"I'm calling {who}.", {"who": who})
+
+    async def put_through(self, context: Context, who: str) -> Result:
+        """Connect the person who calls by telephone with somebody else.
+
+        Args:
+            who: the name of the person, or a telephone number.
+        """
+        number = self._permitted(context, who)
+        if not context.device.startswith("sip:"):
+            raise Failed("I can only put somebody through who calls me by telephone.")
+        await self._count()
+        if not self._exchange.put_through(context.device, number, who=who):
+            raise Failed("Sorry, this call cannot be put through.")
+        return Result(f"I'm putting you through to {who}.", {"who": who})
+
+    def _permitted(self, context: Context, who: str) -> str:
+        """Return the number of somebody who may be called. Raises `Failed`."""
+        if not self._rules.may(context.person):
+            raise Failed("Sorry, I may only make calls for people of the house whom I know.")
+        number = self.number(who)
+        if number is None:
+            raise Failed(f"I don't know the number of {who}.")
+        if not self._rules.permit(number):
+            raise Failed("Sorry, I may not call that number.")
+        return number
 
     async def ring(self, person: str | None, text: str) -> bool:
         """Ring a person's telephone for something that nobody heard elsewhere; returns whether they answered."""
@@ -177,8 +216,10 @@ class Telephone:
 
     def number(self, who: str) -> str | None:
         """Return the number of somebody, or what was said where that is one."""
-        if (known := self._contacts.get(who.strip().casefold())) is not None:
-            return dialled(known)
+        # Names are written as they sound, Anna for Ana; whom it is to be is asked before anybody is called.
+        meant = difflib.get_close_matches(who.strip().casefold(), self._contacts, n=1, cutoff=ALIKE)
+        if meant:
+            return dialled(self._contacts[meant[0]])
         number = dialled(who)
         return number if _DIGITS.fullmatch(number) else None
 
@@ -216,3 +257,7 @@ def dialled(number: str) -> str:
 def _question(arguments: Mapping[str, Any]) -> str:
     message = arguments.get("message")
     return f"Shall I call {arguments['who']}{f' and say: {message}' if message else ''}?"
+
+
+def _through_question(arguments: Mapping[str, Any]) -> str:
+    return f"Shall I put you through to {arguments['who']}?"

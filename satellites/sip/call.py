@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Final, NamedTuple, Protocol
 
 from loguru import logger
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
     Frame,
     InterruptionFrame,
     LLMContextUserTurnFrame,
@@ -37,6 +39,8 @@ LEAD: Final = 0.1
 """Seconds by which speech is sent ahead of being heard."""
 SPEECHLESS: Final = 10.0
 """Seconds in which the caller's sound has to begin; without any, the line is deaf in that direction."""
+LAST_WORDS: Final = 8.0
+"""Seconds that the assistant gets to say that it puts somebody through."""
 
 
 class Next(NamedTuple):
@@ -97,6 +101,9 @@ class Call:
             self._assistant, admission, pins, phrases, heard=self._heard, keys=self._keys, ended=self._ended
         )
         self._wish: Wish | None = None
+        self._through: asyncio.Queue[tuple[str, Callable[[], None]]] = asyncio.Queue(1)
+        self._whom = ""
+        self._spoken = asyncio.Event()
         self._transport: LineTransport | None = None
         self._any_sound = False
         self._began = time.monotonic()
@@ -124,6 +131,23 @@ class Call:
         self.state = "held" if held else "talking"
         self._manners.hold(held, time.monotonic())
         self._changed.set()
+
+    def put_through(self, who: str, transfer: Callable[[], None]) -> bool:
+        """Put the caller through to somebody once the assistant has said so; False where that is under way already.
+
+        Args:
+            who: to whom, as it is said.
+            transfer: has the network do it, and tells `not_put_through` where that fails.
+        """
+        if self._through.full() or self._transport is None or self.state != "talking":
+            return False
+        self._through.put_nowait((who, transfer))
+        return True
+
+    async def not_put_through(self) -> None:
+        """Note that the caller has reached nobody, and is still here."""
+        self.hold(False)
+        await self._say(self._phrases.not_reached.format(person=self._whom))
 
     def over(self) -> None:
         """Note that the other side has hung up, or that the network has ended the call."""
@@ -263,6 +287,7 @@ class Call:
                 tasks.create_task(self._listen(transport)),
                 tasks.create_task(self._mind_manners(transport)),
                 tasks.create_task(self._take_keys(transport, caller, proven)),
+                tasks.create_task(self._put_through()),
             ]
             await transport.tell(TTSSpeakFrame(greeting, append_to_context=False))
             try:
@@ -304,6 +329,17 @@ class Call:
                 logger.warning(f"a wrong PIN from {shown(self.admission.number)}")
                 await self._say(self._phrases.wrong_pin)
 
+    async def _put_through(self) -> None:
+        while True:
+            self._whom, transfer = await self._through.get()
+            self._spoken.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS):
+                    await self._spoken.wait()
+            # Nobody is to be asked meanwhile whether they are still there.
+            self.hold(True)
+            transfer()
+
     async def _mind_manners(self, transport: LineTransport) -> None:
         while True:
             self._changed.clear()
@@ -341,6 +377,8 @@ class Call:
         if isinstance(frame, InterruptionFrame):
             self._leg.flush()
         self._manners.see(frame, time.monotonic())
+        if isinstance(frame, BotStoppedSpeakingFrame):
+            self._spoken.set()
         messages = self._assistant.exchange.messages
         if isinstance(frame, LLMContextUserTurnFrame) and messages is not None:
             self._wish = wants_message(frame.text, self._phrases, messages.people)

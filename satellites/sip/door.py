@@ -26,6 +26,8 @@ CALM: Final = 60.0
 """Seconds of running after which its end counts as the first one again."""
 ANSWER_PAUSE: Final = 0.3
 """Seconds between ringing and answering: some phones lose what is said the moment somebody answers."""
+ACCEPTING: Final = 10.0
+"""Seconds that somebody's telephone gets beside those that it rings elsewhere."""
 REFUSED: Final = frozenset({401, 403, 404, 407})
 BUSY: Final = frozenset({486, 600})
 UNANSWERED: Final = frozenset({408, 480, 487, 603})
@@ -44,6 +46,7 @@ class _Open:
     call: Call
     over: asyncio.Event = field(default_factory=asyncio.Event)
     established: asyncio.Event = field(default_factory=asyncio.Event)
+    account: str | None = None
     codec_rate: int = 0
     quality: wire.Quality | None = None
     ended: wire.Ended | None = None
@@ -170,6 +173,9 @@ class SipDoor:
                 each.call.press(report.digit)
             case wire.Quality():
                 each.quality = report
+            case wire.NotTransferred():
+                logger.warning(f"a caller is not put through: {report.reason}")
+                self._calls.create_task(each.call.not_put_through(), name=f"call {report.call} goes on")
             case wire.Ended():
                 each.ended = report
                 each.over.set()
@@ -217,7 +223,7 @@ class SipDoor:
             return
         logger.info(f"a call from {who} is taken")
         each = self._open[report.call] = _Open(
-            Call(_Leg(self.phone, report.call), admission, house=self._house, pins=self._pins)
+            Call(_Leg(self.phone, report.call), admission, house=self._house, pins=self._pins), account=report.account
         )
         self._calls.create_task(self._hold(report.call, each), name=f"call {report.call}")
 
@@ -238,6 +244,24 @@ class SipDoor:
         await _first(each.established, each.over)
         self._calls.create_task(self._hold(mine, each, answers=False), name=f"call {mine}")
         return _outcome(each.ended) if each.over.is_set() else Dialled.ANSWERED
+
+    def put_through(self, device: str, number: str, *, who: str) -> bool:
+        """Put a caller through to a number, once that was said; False where there is no such call, or no way.
+
+        Args:
+            device: which telephone calls, as `Caller.device` names it.
+        """
+        found = [each for each in self._open.items() if each[1].call.admission.caller(proven=False).device == device]
+        if not found:
+            return False
+        (mine, each), chosen = found[-1], self._settings
+        account = each.account or chosen.outbound.account or next(iter(chosen.accounts), None)
+        if account is None:
+            logger.warning("a caller cannot be put through: there is no account below [sip.accounts]")
+            return False
+        target = f"sip:{number}@{chosen.accounts[account].server}"
+        order = wire.Transfer(mine, target, chosen.outbound.ring_seconds + ACCEPTING)
+        return each.call.put_through(who, lambda: self.phone.send(order))
 
     async def _hold(self, number: int, each: _Open, *, answers: bool = True) -> None:
         try:

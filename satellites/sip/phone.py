@@ -130,6 +130,8 @@ class Telephone:
                 self._start(ending.hangup())
             case wire.Dial():
                 self._start(self._dial(order))
+            case wire.Transfer(number) if (moving := self._calls.get(number)) is not None:
+                self._start(self._transfer(order, moving))
 
     # Calls.
 
@@ -217,6 +219,12 @@ class Telephone:
             self._over(order.call, f"{error.status or ''} {error.reason or error}".strip())
         except (BaresipError, ValueError) as error:
             self._tell(wire.Ended(order.call, str(error)))
+
+    async def _transfer(self, order: wire.Transfer, call: Call) -> None:
+        try:
+            await call.transfer(order.target, timeout=order.seconds)
+        except (BaresipError, ValueError) as error:
+            self._tell(wire.NotTransferred(order.call, str(error)[:200]))
 
     async def _carry(self, number: int, call: Call) -> None:
         """Carry a call's sound to the assistant until it is over."""

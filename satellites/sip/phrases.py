@@ -1,5 +1,6 @@
 """What the telephone itself says, and how people say goodbye to it."""
 
+import difflib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ class Phrases:
     one_minute: str
     too_long: str
     unwell: str
+    not_reached: str
     nobody_free: str
     """Before somebody who cannot talk to the assistant dictates a message."""
     your_message: str
@@ -53,6 +55,7 @@ PHRASES: Final = {
         one_minute="In one minute I have to hang up.",
         too_long="We have talked for a long time. Goodbye.",
         unwell="I am sorry, I cannot talk now. Please call again in a minute.",
+        not_reached="I am sorry, {person} cannot be reached now.",
         nobody_free=(
             "Hello, this is the assistant of the house. Nobody can talk to you now. Please say who you are, and your "
             "message, which I write down without a recording. Then hang up, or press the hash key."
@@ -81,6 +84,7 @@ PHRASES: Final = {
         one_minute="In einer Minute muss ich auflegen.",
         too_long="Wir haben lange gesprochen. Auf Wiederhören.",
         unwell="Es tut mir leid, ich kann jetzt nicht sprechen. Bitte rufen Sie in einer Minute wieder an.",
+        not_reached="Es tut mir leid, {person} ist gerade nicht zu erreichen.",
         nobody_free=(
             "Hallo, hier ist der Assistent des Hauses. Gerade kann niemand mit Ihnen sprechen. Bitte sagen Sie, wer "
             "Sie sind, und Ihre Nachricht, die ich ohne Aufnahme mitschreibe. Legen Sie dann auf, oder drücken Sie die "
@@ -110,6 +114,7 @@ PHRASES: Final = {
         one_minute="Dans une minute, je devrai raccrocher.",
         too_long="Nous avons parlé longtemps. Au revoir.",
         unwell="Je suis désolé, je ne peux pas parler maintenant. Rappelez dans une minute.",
+        not_reached="Je suis désolé, {person} n'est pas joignable maintenant.",
         nobody_free=(
             "Bonjour, ici l'assistant de la maison. Personne ne peut vous parler maintenant. Dites qui vous êtes, et "
             "votre message, que j'écris sans l'enregistrer. Puis raccrochez, ou appuyez sur dièse."
@@ -136,6 +141,7 @@ PHRASES: Final = {
         one_minute="En un minuto tengo que colgar.",
         too_long="Hemos hablado mucho tiempo. Adiós.",
         unwell="Lo siento, ahora no puedo hablar. Llame otra vez en un minuto.",
+        not_reached="Lo siento, {person} no está disponible ahora.",
         nobody_free=(
             "Hola, soy el asistente de la casa. Ahora nadie puede hablar con usted. Diga quién es, y su mensaje, que "
             "escribo sin grabarlo. Después cuelgue, o pulse almohadilla."
@@ -153,6 +159,8 @@ PHRASES: Final = {
 """By language; what has none of its own is spoken to in English."""
 
 _FOR: Final = re.compile(r"\b(?:for|für|pour|para)\s+", re.IGNORECASE)
+ALIKE: Final = 0.8
+"""From which likeness on, 0 to 1, what was heard is a name."""
 _ABOUT: Final = frozenset({"did", "has", "have", "who", "was", "were", "hat", "haben", "wer", "est-ce", "hay", "quién"})
 """How sentences begin that ask about messages, and want to leave none."""
 MOST_WORDS: Final = 8
@@ -193,6 +201,8 @@ def meant(text: str, people: Collection[str]) -> str | None:
     for found in _FOR.finditer(text):
         rest = text[found.end() :].casefold()
         for person in people:
-            if re.match(rf"{re.escape(person.casefold())}\b", rest):
+            said = rest[: len(person) + 2].split()[: person.count(" ") + 1]
+            # Names are written as they sound: Anna, and not Ana.
+            if difflib.SequenceMatcher(None, " ".join(said).strip(".,?!"), person.casefold()).ratio() >= ALIKE:
                 return person
     return None

@@ -95,6 +95,17 @@ class Dial:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """Have the other side of a call talk with somebody else instead; then this call ends."""
+
+    call: int
+    target: str
+    seconds: float
+    """How long the other side may try."""
+    kind: Literal["transfer"] = "transfer"
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The telephone listens."""
 
@@ -196,6 +207,15 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class NotTransferred:
+    """The other side of a call did not reach whom it was put through to, and is still there."""
+
+    call: int
+    reason: str
+    kind: Literal["not-transferred"] = "not-transferred"
+
+
+@dataclass(frozen=True, slots=True)
 class Banned:
     """An address was not listened to any more, for as many seconds."""
 
@@ -205,8 +225,10 @@ class Banned:
     kind: Literal["banned"] = "banned"
 
 
-Order = Setup | Answer | HangUp | Flush | Dial
-Report = Ready | Alive | Registration | Incoming | Established | Held | Digit | Quality | Ended | Banned
+Order = Setup | Answer | HangUp | Flush | Dial | Transfer
+Report = (
+    Ready | Alive | Registration | Incoming | Established | Held | Digit | Quality | Ended | NotTransferred | Banned
+)
 Message = Order | Report
 
 _MESSAGES: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

@@ -91,6 +91,19 @@ TOOLS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
         ("Take milk off the shopping list", {"item": "milk", "list_name": "shopping"}), ("Remove eggs from the list", {"item": "eggs"}),
         ("Cross bread off my shopping list", {"item": "bread", "list_name": "shopping"}), ("Delete butter from my list, please", {"item": "butter"}),
     ],
+    "call_person": [
+        ("Call Ana.", {"who": "Ana"}), ("Please call aunt Mary", {"who": "aunt Mary"}),
+        ("Call Ana and tell her dinner is ready.", {"who": "Ana", "message": "dinner is ready"}),
+        ("Call Ben and say that we need milk and bread", {"who": "Ben", "message": "we need milk and bread"}),
+    ],
+    "put_through": [
+        ("Put me through to Ana.", {"who": "Ana"}), ("Can you connect me with Ben, please?", {"who": "Ben"}),
+        ("Transfer my call to aunt Mary", {"who": "aunt Mary"}),
+    ],
+    "read_messages": [
+        ("Do I have any messages?", {}), ("Read me my messages.", {}), ("Did anybody call?", {}),
+        ("Are there any new messages for us?", {}),
+    ],
     "read_list": [
         ("What's on my shopping list?", {"list_name": "shopping"}), ("Read me the shopping list", {"list_name": "shopping"}), ("What do we need to buy?", {}),
         ("What is on the to-do list?", {"list_name": "to-do"}), ("Is there anything on the list?", {}), ("Can you read me my list?", {}),

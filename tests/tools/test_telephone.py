@@ -19,10 +19,15 @@ class Line:
     def __init__(self, *outcomes: Dialled) -> None:
         self.outcomes = list(outcomes)
         self.calls: list[tuple[str, str | None, str]] = []
+        self.through: list[tuple[str, str, str]] = []
 
     async def dial(self, number: str, *, person: str | None, words: str) -> Dialled:
         self.calls.append((number, person, words))
         return self.outcomes.pop(0)
+
+    def put_through(self, device: str, number: str, *, who: str) -> bool:
+        self.through.append((device, number, who))
+        return device == "sip:100"
 
 
 RULES = Rules(people=("ana",), numbers=("+49170*", "**610"), daily_limit=2, reminders=("ben",))
@@ -42,9 +47,16 @@ class House:
     async def tell(self, text: str) -> None:
         self.told.append(text)
 
-    async def ask(self, person: str | None = "ana", turn: str = "1", **arguments):
-        asked = replace(context(turn), person=person)
-        outcome = await self.executor.call("call_person", arguments, asked, allowed=frozenset(Effect))
+    async def ask(
+        self,
+        person: str | None = "ana",
+        turn: str = "1",
+        tool: str = "call_person",
+        device: str = "kitchen",
+        **arguments: str,
+    ):
+        asked = replace(context(turn, device=device), person=person)
+        outcome = await self.executor.call(tool, arguments, asked, allowed=frozenset(Effect))
         assert outcome.status is Status.UNCONFIRMED
         confirmed = await self.executor.confirm(asked.conversation, asked, yes=True)
         assert confirmed is not None
@@ -72,6 +84,38 @@ async def test_a_call_is_confirmed_and_made_with_the_message():
     ((number, person, words),) = house.line.calls
     assert (number, person) == ("+491701234567", "Ben")
     assert "Ana wants to tell you: dinner is ready" in words
+
+
+async def test_whoever_calls_is_put_through_after_a_yes():
+    house = House()
+    asked, outcome = await house.ask(tool="put_through", device="sip:100", who="Ben")
+    assert asked.say == "Shall I put you through to Ben?"
+    assert outcome.say == "I'm putting you through to Ben."
+    assert house.line.through == [("sip:100", "+491701234567", "Ben")]
+    assert house.kept.entries[0]["calls"] == 1
+
+
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [
+        ({"who": "aunt", "device": "sip:100"}, "may not call that number"),
+        ({"who": "ben", "device": "sip:100", "person": "ben"}, "people of the house whom I know"),
+        ({"who": "ben", "device": "kitchen"}, "who calls me by telephone"),
+        ({"who": "ben", "device": "sip:200"}, "cannot be put through"),
+    ],
+)
+async def test_who_may_not_or_cannot_be_put_through_hears_why(asks, said):
+    house = House()
+    _, outcome = await house.ask(tool="put_through", **asks)
+    assert outcome.status is Status.FAILED
+    assert said in outcome.say
+
+
+async def test_a_name_that_was_written_as_it_sounds_is_known():
+    house = House()
+    assert house.telephone.number("Anna") == "**610"
+    assert house.telephone.number("Benn") == "+491701234567"
+    assert house.telephone.number("Bernadette") is None
 
 
 @pytest.mark.parametrize("person", [None, "ben"])

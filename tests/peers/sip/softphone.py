@@ -26,6 +26,9 @@ class Talk(pj.Call):
 
     def __init__(self, account: "Account", number: int, folder: Path) -> None:
         super().__init__(account, number)
+        self.account = account
+        self.next: Talk | None = None
+        """What it becomes where the other side puts it through."""
         self.folder = folder
         self.recorder: pj.AudioMediaRecorder | None = None
         self.media: pj.AudioMedia | None = None
@@ -61,6 +64,11 @@ class Talk(pj.Call):
         player.createPlayer(file, pj.PJMEDIA_FILE_NO_LOOP)
         self.players.append(player)
         player.startTransmit(self.media)
+
+    def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
+        tell("transfer", to=prm.dstUri)
+        self.next = Talk(self.account, pj.PJSUA_INVALID_ID, self.folder)
+        prm.newCall = self.next
 
     def echo(self, level: float) -> None:
         """Send back what is heard, as a loud handset does."""

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from pipecat.frames.frames import TTSSpeakFrame
 
 from pipeline.caller import Permission
-from tests.peers.sip.phones import baresip, eventually, registrar, sipp, softphone
+from tests.peers.sip.phones import Softphone, baresip, eventually, registrar, sipp, softphone
 from tests.satellites.sip.conftest import Telephone, telephone
 from tools.telephone import Dialled
 from voice import recordings
@@ -387,6 +389,60 @@ async def test_somebody_is_called_told_something_and_talked_with(tmp_path: Path)
         assert house.assistant.callers[0].person == "ben"
         await phone.do("hangup")
         await eventually(lambda: not house.calls)
+
+
+@asynccontextmanager
+async def ben(folder: Path, port: int, answer: int) -> AsyncIterator[Softphone]:
+    """Somebody at the same registrar, who answers so."""
+    there = {"id": f"sip:ben@127.0.0.1:{port}", "registrar": f"sip:127.0.0.1:{port}", "user": "ben"}
+    async with softphone(folder, **there, password="right", answer=answer) as phone:
+        await phone.until(event="registered", status=200)
+        yield phone
+
+
+async def test_a_caller_is_put_through_to_somebody(tmp_path: Path):
+    async with (
+        registrar(tmp_path) as port,
+        telephone(tmp_path, **KNOWN, accounts=account(port), **OUTBOUND) as house,
+        ben(tmp_path, port, 200) as other,
+        softphone(tmp_path) as phone,
+    ):
+        await eventually(lambda: accounts(house)["state"] == "registered")
+        await phone.call(house.uri)
+        await eventually(house.assistant.started.is_set)
+        await eventually(lambda: voiced(phone.heard()) > 0.1)
+        assert not house.door.put_through("sip:666", "ben", who="Ben")
+        assert house.door.put_through("sip:100", "ben", who="Ben")
+        await house.assistant.push(TTSSpeakFrame("putting you through"))
+        await phone.until(event="transfer", to=f"sip:ben@127.0.0.1:{port}")
+        await other.until(event="state", state="CONFIRMED")
+        await eventually(lambda: not house.calls)
+
+
+@pytest.mark.long
+async def test_a_caller_who_reaches_nobody_hears_so_and_goes_on_talking(tmp_path: Path):
+    async with (
+        registrar(tmp_path) as port,
+        telephone(tmp_path, **KNOWN, accounts=account(port), **OUTBOUND) as house,
+        ben(tmp_path, port, 486),
+        softphone(tmp_path) as phone,
+    ):
+        await eventually(lambda: accounts(house)["state"] == "registered")
+        await phone.call(house.uri)
+        await eventually(house.assistant.started.is_set)
+        for number in ("ben", "nobody"):
+            await eventually(lambda: house.calls[0].state == "talking")
+            await asyncio.sleep(1)
+            before = voiced(phone.heard())
+            assert house.door.put_through("sip:100", number, who="Ben")
+            await house.assistant.push(TTSSpeakFrame("through"))
+            await eventually(lambda before=before: voiced(phone.heard()) > before + 0.4, seconds=30)
+        house.assistant.script.heard.append("hello")
+        house.assistant.script.replies.append("hello again to you")
+        await asyncio.sleep(1)
+        before = voiced(phone.heard())
+        await phone.say(LOUD + PAUSE)
+        await eventually(lambda: voiced(phone.heard()) > before + 0.3)
 
 
 @pytest.mark.long

@@ -46,6 +46,7 @@ PEOPLE = ("Ana", "Mary Ann", "Ben")
         ("en", "Can I leave a message, please?", None),
         ("en", "I would like to leave a voice message for mary ann", "Mary Ann"),
         ("en", "Please take a message for the neighbours", None),
+        ("en", "Leave a message for Anna, please.", "Ana"),
         ("de", "Ich möchte eine Nachricht für Ben hinterlassen.", "Ben"),
         ("fr", "Je voudrais laisser un message pour Ana.", "Ana"),
         ("es", "Quiero dejar un mensaje para Ben.", "Ben"),
