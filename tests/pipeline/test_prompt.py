@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 from pipecat.processors.aggregators.llm_context import LLMContext
 
 from pipeline.caller import Caller
-from pipeline.prompt import CHARACTERS_A_TOKEN, Prompt, trim
+from pipeline.prompt import CHARACTERS_A_TOKEN, TELEPHONE, Prompt, trim
 from pipeline.settings import Household
 
 CALLER = Caller(door="test", device="puck", room="kitchen")
@@ -19,6 +19,16 @@ def test_the_persona_comes_first_and_what_changes_behind_it() -> None:
     assert "Lisbon" in stable
     assert "kitchen" in one
     assert one.endswith("Speak like a pirate.")
+
+
+def test_on_the_telephone_the_model_is_told_to_be_short_behind_what_all_doors_share() -> None:
+    prompt = Prompt(Household(name="Lark Hill"), small=False)
+    caller = Caller("sip", "sip:100")
+    there, elsewhere = prompt.instruction(caller), prompt.instruction(Caller("browser", "tablet"))
+    assert TELEPHONE in there
+    assert there.startswith(elsewhere.rpartition("\n")[0])
+    assert TELEPHONE not in elsewhere
+    assert prompt.instruction(caller, "Speak like a pirate.").endswith("pirate.")
 
 
 def test_a_small_model_learns_from_examples_and_reads_the_time_there() -> None:
