@@ -69,10 +69,10 @@ async def household(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[H
 async def test_questions_are_asked_and_answered_aloud(household: Household) -> None:
     device = household.device
     device.wake("okay nabu")
-    answer = await household.ask("What is seven times eight?")
-    assert "56" in answer or "fifty-six" in answer
+    answer = await household.ask("What is twelve times twelve?")
+    assert "144" in answer
     assert (await device.until(Event.VOICE_ASSISTANT_STT_END))["text"]
-    assert "56" in (await device.until(Event.VOICE_ASSISTANT_TTS_START))["text"]
+    assert "144" in (await device.until(Event.VOICE_ASSISTANT_TTS_START))["text"]
     # It goes on listening by itself.
     await device.until(Event.VOICE_ASSISTANT_STT_START, count=2)
     answer = await household.ask("How many centimeters are two meters?")

@@ -46,8 +46,9 @@ class Provider:
             kept = json.loads(file.read_text())
             url = urlsplit(kept["url"])
             # What tells one question from another is the file's; a tool may ask for more.
-            wanted = {name: value for name, value in parse_qsl(url.query) if name in TELLING}
-            if url.path == request.path and wanted.items() <= dict(request.query).items():
+            wanted = {name: value.lower() for name, value in parse_qsl(url.query) if name in TELLING}
+            asked = {name: value.lower() for name, value in request.query.items()}
+            if url.path == request.path and wanted.items() <= asked.items():
                 body = kept["body"] if isinstance(kept["body"], str) else json.dumps(kept["body"])
                 return web.Response(text=body, status=kept["status"], content_type=kept.get("type", "application/json"))
         if request.path in EMPTY:
