@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 from aiortc import RTCIceServer, RTCRtpReceiver
-from aiortc.jitterbuffer import JitterBuffer
 from loguru import logger
 from pipecat.frames.frames import CancelWorkerFrame
 from pipecat.processors.frame_processor import FrameDirection
@@ -13,6 +12,7 @@ from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
 
 from pipeline.satellite_settings import IceServer
+from satellites.browser.jitter import VoiceBuffer
 
 HEARTBEAT = 1.0
 """Seconds between two looks at a peer; the page sends a ping on its data channel as often."""
@@ -25,8 +25,7 @@ SILENCE_PATIENCE = 5
 a killed browser is noticed within 8 to 9 s, where ICE consent (RFC 7675) would take 30 s."""
 
 REORDERED = 8
-"""Packets of 20 ms that a late one is waited for, which is more than a house's Wi-Fi shuffles. aiortc waits for 16, and
-what it has waited once, it lags behind from then on."""
+"""Packets of 20 ms that may overtake one before it is taken for lost, which is more than a house's Wi-Fi shuffles."""
 
 ENDING_PATIENCE = 5.0
 """Seconds that a conversation has to end by itself once its peer is gone."""
@@ -74,9 +73,9 @@ async def accept(sdp: str, ice_servers: Sequence[IceServer] = ()) -> SmallWebRTC
 
 
 def _hear_at_once(receiver: RTCRtpReceiver) -> None:
-    """Have sound passed on as it comes: aiortc keeps 80 ms of it back, and has no setting for that."""
+    """Have sound passed on as it comes: aiortc keeps 80 ms of it back, loses some, and has no setting for that."""
     # As Pipecat does it for video.
-    setattr(receiver, "_RTCRtpReceiver__jitter_buffer", JitterBuffer(capacity=REORDERED, prefetch=1))  # noqa: B010
+    setattr(receiver, "_RTCRtpReceiver__jitter_buffer", VoiceBuffer(REORDERED))  # noqa: B010
 
 
 def browser_transport(connection: SmallWebRTCConnection) -> BaseTransport:
