@@ -12,7 +12,7 @@ from loguru import logger
 
 from pipeline import settings
 from pipeline.prompt import PERSONA
-from tests.benchmarks import accuracy, barge_in, crowd, doors, latency, load, pauses, report
+from tests.benchmarks import accuracy, barge_in, crowd, doors, false_interruptions, latency, load, lossy, pauses, report
 from tests.benchmarks.context import measuring as context
 from tests.benchmarks.language import language_server, vllm_server
 from tests.benchmarks.orchestrator import burst, fallback, overhead, prefix, tables, targets, tools
@@ -98,6 +98,16 @@ class Bench:
         together = await crowd.measure(side, self.spoken.questions)
         return f"{doors.table(apart)}\n\n{crowd.table(together)}", [apart, together]
 
+    async def lossy(self) -> tuple[str, object]:
+        """What is heard over a bad network."""
+        found = await lossy.measure(self.spoken, self.folder)
+        return lossy.table(found), found
+
+    async def false_interruptions(self) -> tuple[str, object]:
+        """Answers that nobody's word breaks off, and sentences that do not."""
+        tried = await false_interruptions.measure(self.spoken, self.folder, self.extent.barge_in_rounds)
+        return false_interruptions.table(tried), tried
+
     async def overhead(self) -> tuple[str, object]:
         """What PASSFEL adds to the language model's first token."""
         found = await overhead.overhead(self.language, self.folder, self.extent.pairs)
@@ -167,6 +177,8 @@ MEASURES: dict[str, Measure] = {
     "concurrency": Bench.concurrency,
     "idle": Bench.idle,
     "doors": Bench.doors,
+    "lossy": Bench.lossy,
+    "false-interruptions": Bench.false_interruptions,
     "overhead": Bench.overhead,
     "intents": Bench.intents,
     "prefix": Bench.prefix,

@@ -2,7 +2,7 @@ from collections.abc import Iterable
 from random import Random
 
 from aiortc.rtp import RtpPacket
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from satellites.browser.jitter import VoiceBuffer
@@ -57,6 +57,7 @@ def test_packets_without_sound_are_no_frames() -> None:
     assert passed([1], buffer) == [[1]]
 
 
+@settings(max_examples=30)
 @given(some.integers(), some.floats(0, 0.3), some.integers(0, 65_535))
 def test_of_a_lossy_link_all_that_came_is_heard_in_order_and_little_later(seed: int, loss: float, first: int) -> None:
     random = Random(seed)
