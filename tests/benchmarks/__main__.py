@@ -12,7 +12,19 @@ from loguru import logger
 
 from pipeline import settings
 from pipeline.prompt import PERSONA
-from tests.benchmarks import accuracy, barge_in, crowd, doors, false_interruptions, latency, load, lossy, pauses, report
+from tests.benchmarks import (
+    accuracy,
+    barge_in,
+    crowd,
+    doors,
+    false_interruptions,
+    idle_satellites,
+    latency,
+    load,
+    lossy,
+    pauses,
+    report,
+)
 from tests.benchmarks.context import measuring as context
 from tests.benchmarks.language import language_server, vllm_server
 from tests.benchmarks.orchestrator import burst, fallback, overhead, prefix, tables, targets, tools
@@ -92,11 +104,15 @@ class Bench:
         return report.idle(used), used
 
     async def doors(self) -> tuple[str, object]:
-        """The browser beside the realtime websocket, and eight WebRTC clients at once."""
-        side = next(side for side in self.sides if isinstance(side, Passfel))
-        apart = await doors.measure(side, self.spoken.questions)
-        together = await crowd.measure(side, self.spoken.questions)
+        """Every door beside the realtime websocket, and eight WebRTC clients at once."""
+        apart = await doors.measure(self._passfel, self.spoken.questions)
+        together = await crowd.measure(self._passfel, self.spoken.questions)
         return f"{doors.table(apart)}\n\n{crowd.table(together)}", [apart, together]
+
+    async def idle_satellites(self) -> tuple[str, object]:
+        """Twenty satellites that nobody talks to."""
+        costs = await idle_satellites.measure(self._passfel, self.extent.idle_seconds)
+        return idle_satellites.table(costs), costs
 
     async def lossy(self) -> tuple[str, object]:
         """What is heard over a bad network."""
@@ -161,6 +177,10 @@ class Bench:
         found = await context.measure(self.folder)
         return context.table(found), found
 
+    @property
+    def _passfel(self) -> Side:
+        return next(side for side in self.sides if isinstance(side, Passfel))
+
     def _paused_sentences(self) -> list[Recording]:
         model = WhisperModel(str(whisper_model("base", self.folder)), device="cpu", compute_type="int8")
         sentences = paused_sentences(self.spoken, model, self.extent.paused_sentences)
@@ -177,6 +197,7 @@ MEASURES: dict[str, Measure] = {
     "concurrency": Bench.concurrency,
     "idle": Bench.idle,
     "doors": Bench.doors,
+    "idle-satellites": Bench.idle_satellites,
     "lossy": Bench.lossy,
     "false-interruptions": Bench.false_interruptions,
     "overhead": Bench.overhead,

@@ -65,39 +65,21 @@ class Microphone:
         """Speak from the next frame on. What was being said is cut off."""
         self._utterance = samples
 
-    def frame(self) -> Samples:
-        """Return the next 20 ms, shape (320,)."""
-        around = np.arange(self._position, self._position + FRAME_SAMPLES) % len(self._tone)
-        self._position += FRAME_SAMPLES
+    def frame(self, count: int = FRAME_SAMPLES) -> Samples:
+        """Return the next samples, 20 ms of them where nothing else is asked for."""
+        around = np.arange(self._position, self._position + count) % len(self._tone)
+        self._position += count
         frame = self._tone[around].copy()
-        said, self._utterance = self._utterance[:FRAME_SAMPLES], self._utterance[FRAME_SAMPLES:]
+        said, self._utterance = self._utterance[:count], self._utterance[count:]
         frame[: len(said)] += said
         return frame
 
 
-class Caller(ABC):
-    """One end of a call (see `calling`); the protocol is the subclass's."""
+class Listener:
+    """Somebody's ears at one end of a conversation."""
 
-    def __init__(self, url: str, room: Recording) -> None:
+    def __init__(self) -> None:
         self.playback = Playback()
-        self.events: list[Event] = []
-        self.microphone = Microphone(room_tone(room.samples, TONE_SECONDS))
-        self.ready = asyncio.Event()
-        self.url = url
-        self.leak = 0.0
-        """How much of its own loudspeaker the microphone hears, as a factor."""
-        self._websocket: ClientConnection
-        self._next_frame = 0.0
-
-    def begin(self, recording: Recording) -> float:
-        """Start to speak with the next frame, and return the moment at which that frame begins."""
-        self.microphone.enter(room_tone(recording.samples, TONE_SECONDS))
-        self.microphone.say(recording.samples)
-        return self._next_frame
-
-    def since(self, moment: float, kind: str) -> list[Event]:
-        """Return the events of a kind that arrived after a moment."""
-        return [event for event in self.events if event.kind == kind and event.at >= moment]
 
     async def audible(self, after: float, limit: float) -> float | None:
         """Wait for the first audible sample played after a moment, and return when it is played.
@@ -120,6 +102,58 @@ class Caller(ABC):
                 return True
             await asyncio.sleep(0.05)
         return False
+
+
+class Person(Listener, ABC):
+    """Ears, and a microphone that never closes."""
+
+    frame_samples = FRAME_SAMPLES
+    """Of the microphone, that go out together."""
+
+    def __init__(self, room: Recording) -> None:
+        super().__init__()
+        self.microphone = Microphone(room_tone(room.samples, TONE_SECONDS))
+        self.leak = 0.0
+        """How much of its own loudspeaker the microphone hears, as a factor."""
+        self._next_frame = 0.0
+
+    def begin(self, recording: Recording) -> float:
+        """Start to speak with the next frame, and return the moment at which that frame begins."""
+        self.microphone.enter(room_tone(recording.samples, TONE_SECONDS))
+        self.microphone.say(recording.samples)
+        return self._next_frame
+
+    async def stream(self) -> None:
+        """Send the microphone for ever."""
+        seconds = self.frame_samples / SAMPLE_RATE
+        self._next_frame = time.monotonic()
+        while True:
+            frame = self.microphone.frame(self.frame_samples)
+            self._next_frame += seconds
+            await asyncio.sleep(max(self._next_frame - time.monotonic(), 0))
+            if self.leak:
+                heard_from = self._next_frame - seconds - ECHO_DELAY
+                frame += self.leak * self.playback.sampled(heard_from, self.frame_samples, SAMPLE_RATE)
+            await self.carry(frame)
+
+    @abstractmethod
+    async def carry(self, frame: Samples) -> None:
+        """Send one frame of the microphone."""
+
+
+class Caller(Person):
+    """One end of a call (see `calling`); the protocol is the subclass's."""
+
+    def __init__(self, url: str, room: Recording) -> None:
+        super().__init__(room)
+        self.events: list[Event] = []
+        self.ready = asyncio.Event()
+        self.url = url
+        self._websocket: ClientConnection
+
+    def since(self, moment: float, kind: str) -> list[Event]:
+        """Return the events of a kind that arrived after a moment."""
+        return [event for event in self.events if event.kind == kind and event.at >= moment]
 
     @abstractmethod
     async def greet(self) -> None:
@@ -155,17 +189,9 @@ class Caller(ABC):
         async for message in self._websocket:
             self.receive(message, time.monotonic())
 
-    async def stream(self) -> None:
-        """Send the microphone for ever."""
-        self._next_frame = time.monotonic()
-        while True:
-            frame = self.microphone.frame()
-            self._next_frame += FRAME_SECONDS
-            await asyncio.sleep(max(self._next_frame - time.monotonic(), 0))
-            if self.leak:
-                heard_from = self._next_frame - FRAME_SECONDS - ECHO_DELAY
-                frame += self.leak * self.playback.sampled(heard_from, FRAME_SAMPLES, SAMPLE_RATE)
-            await self._websocket.send(self.encode(frame))
+    async def carry(self, frame: Samples) -> None:
+        """Send one frame of the microphone."""
+        await self.send(self.encode(frame))
 
     async def send(self, message: str | bytes) -> None:
         """Send one message of the protocol."""

@@ -12,7 +12,7 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaBlackhole, MediaPlayer
 from playwright.async_api import async_playwright
 
-from tests.benchmarks.doors import ARGUMENTS, LEAD, microphone
+from tests.benchmarks.door_clients.browser import ARGUMENTS, LEAD, microphone
 from tests.benchmarks.recordings import Recording
 from tests.benchmarks.report import section
 from tests.benchmarks.servers import Side, serving

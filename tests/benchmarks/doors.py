@@ -1,155 +1,100 @@
-"""How much later the answer is heard in a browser than at the realtime websocket, from the same server.
+"""How much later the answer is heard at each door than at the realtime websocket, from the same server.
 
-In the browser both ends are read on one clock: the page's own microphone and the assistant's sound, as Web Audio
-measures them. The microphone is a file, whose place on that clock is found by comparing loudness envelopes.
+At every door the same is said by a client of its kind, in real time, and the answer begins with the first audible
+sample that the client has to play. Devices' own buffers behind that are not measured, but for the browser and the
+telephone, which have them in them.
+
+A door is later by what more is spent on the way. What the server counts itself, from the end of speech as it hears it
+to the first sound that it sends, is the same work at every door, and changes far more with what else the machine does.
 """
 
-import asyncio
-import shutil
-import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import numpy as np
-import soxr
-from numpy.typing import NDArray
-from playwright.async_api import async_playwright
+import httpx
 
-from tests.benchmarks.clients import calling, to_pcm
-from tests.benchmarks.playback import AUDIBLE
+from tests.benchmarks.door_clients import browser, esphome, realtime, sip, wyoming, xiaozhi
+from tests.benchmarks.door_clients.door import CannotRun, Door
 from tests.benchmarks.recordings import Recording
-from tests.benchmarks.report import section
+from tests.benchmarks.report import NONE, section
 from tests.benchmarks.servers import Server, Side, serving
-from tests.benchmarks.signals import FRAME, SAMPLE_RATE, Samples, levels
-from tests.benchmarks.turns import ANSWER_LIMIT, converse
 
-LEAD = 6.0
-"""Seconds of silence in which the page connects."""
-GAP = 7.0
-"""Seconds after each utterance, in which it is answered."""
-MICROPHONE_RATE = 48_000
-STEP = 0.01
-"""Seconds between two looks at the levels."""
-ARGUMENTS = ("--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-
-_KEEP_MICROPHONE = """
-  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (wanted) => (window.heard = await open(wanted));
-"""
-_MEASURE = """async () => {
-  const context = new AudioContext();
-  const listener = (stream) => {
-    const analyser = context.createAnalyser();
-    analyser.fftSize = 512;
-    context.createMediaStreamSource(stream).connect(analyser);
-    const samples = new Float32Array(analyser.fftSize);
-    return () => {
-      analyser.getFloatTimeDomainData(samples);
-      return Math.sqrt(samples.reduce((sum, each) => sum + each * each, 0) / samples.length);
-    };
-  };
-  const heard = listener(window.heard);
-  const said = listener(document.getElementById("voice").srcObject);
-  window.levels = [];
-  setInterval(() => window.levels.push([context.currentTime, heard(), said()]), 5);
-}"""
+ROUNDS = 2
+AIMS = {"browser, WebRTC": 120, "SIP": 200}
+"""Milliseconds after the realtime websocket."""
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    """Seconds from the end of speech to the first audible sample, for the same utterances."""
+class Heard:
+    """Seconds from the end of speech to the first audible sample at one door, for the same utterances."""
 
-    realtime: list[float]
-    browser: list[float]
+    door: str
+    carries: str
+    latencies: list[float]
+    own: list[float]
+    """Seconds to the first sound by the server's own account, which every door shares."""
+    missing: str | None = None
+    """Why it was not measured."""
+
+    @property
+    def on_the_way(self) -> float:
+        """Median of the seconds that the server does not count: the way there and back, and what is quiet in speech."""
+        if len(self.own) != len(self.latencies):
+            return median(self.latencies) - median(self.own)
+        return median(each - own for each, own in zip(self.latencies, self.own, strict=True))
 
 
-async def measure(side: Side, utterances: tuple[Recording, ...]) -> Doors | None:
-    """Ask the same at both doors of one server; None where there is no Chromium."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        return None
-    async with serving(side) as server:
-        async with calling(server.caller(utterances[0])) as caller:
-            await converse(side.name, caller, utterances[0])  # warms up
-            realtime = [(await converse(side.name, caller, each)).latency for each in utterances]
-        return Doors(realtime, await _in_a_browser(server, chromium, utterances, side.folder))
+async def measure(side: Side, utterances: tuple[Recording, ...]) -> list[Heard]:
+    """Ask the same at every door of one server; at the realtime websocket before and after all others."""
+    async with _doors(side.folder) as doors:
+        settings = {name: value for door in doors for name, value in door.settings.items()}
+        async with serving(side, **settings) as server:
+            heard = [await _at(door, server, utterances) for door in (realtime.DOOR, *doors)]
+            again = await _at(realtime.DOOR, server, utterances)
+    heard[0].latencies.extend(again.latencies)
+    heard[0].own.extend(again.own)
+    return heard
 
 
-def table(found: Doors | None) -> str:
-    """Return both doors' latencies."""
-    if found is None:
-        return "## Doors\n\nNot measured: Chromium is not installed."
-    rows = [
-        [name, f"{median(seconds):.2f}", " ".join(f"{each:.2f}" for each in seconds)]
-        for name, seconds in (("realtime websocket", found.realtime), ("browser, WebRTC", found.browser))
+@asynccontextmanager
+async def _doors(folder: Path) -> AsyncIterator[tuple[Door, ...]]:
+    async with wyoming.door() as satellite, esphome.doors() as devices:
+        yield (browser.door(folder), satellite, xiaozhi.door(), *devices, sip.door(folder))
+
+
+async def _at(door: Door, server: Server, utterances: tuple[Recording, ...]) -> Heard:
+    try:
+        before = await _turns(server)
+        latencies = await door.ask(server, utterances * ROUNDS)
+    except CannotRun as why:
+        return Heard(door.name, door.carries, [], [], str(why))
+    _, *own = [seconds for turn, seconds in (await _turns(server)).items() if turn not in before]
+    return Heard(door.name, door.carries, latencies, own)
+
+
+async def _turns(server: Server) -> dict[str, float]:
+    """The latest turns, and after how many seconds each was answered by the server's own account."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as http:
+        turns = (await http.get("/v1/turns")).raise_for_status().json()
+    return {turn["id"]: turn["timings"]["first_audio"] for turn in turns if turn["timings"].get("first_audio")}
+
+
+def table(found: list[Heard]) -> str:
+    """Return all doors' latencies."""
+    rows = [_row(each, found[0]) for each in found]
+    columns = ["", "sound", "median", "on the way", "later", "aim", "each"]
+    return section("Doors: seconds from the end of speech to the first audible sample", columns, rows)
+
+
+def _row(heard: Heard, realtime: Heard) -> list[str]:
+    if heard.missing is not None:
+        return [heard.door, heard.carries, *[NONE] * 4, f"not measured: {heard.missing}"]
+    aim = AIMS.get(heard.door)
+    later = 1000 * (heard.on_the_way - realtime.on_the_way)
+    return [
+        *(heard.door, heard.carries, f"{median(heard.latencies):.2f}", f"{heard.on_the_way:.2f}", f"{later:+.0f} ms"),
+        *(f"+{aim} ms" if aim else NONE, " ".join(f"{each:.2f}" for each in heard.latencies)),
     ]
-    later = 1000 * (median(found.browser) - median(found.realtime))
-    note = f"In the browser {later:+.0f} ms; the aim is 120 ms at most."
-    return section(
-        "Doors: seconds from the end of speech to the first audible sample", ["", "median", "each"], rows, note
-    )
-
-
-async def _in_a_browser(server: Server, chromium: str, utterances: tuple[Recording, ...], folder: Path) -> list[float]:
-    file = folder / "microphone.wav"
-    played, ends = microphone((utterances[0], *utterances), file)
-    async with async_playwright() as playwright:
-        arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={file}%noloop"]
-        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
-        try:
-            page = await browser.new_page()
-            await page.add_init_script(_KEEP_MICROPHONE)
-            await page.goto(f"http://127.0.0.1:{server.port}")
-            await page.click("#talk")
-            await page.wait_for_selector("body[data-state=listening]")
-            await page.evaluate(_MEASURE)
-            await asyncio.sleep(len(played) / SAMPLE_RATE)
-            rows: list[list[float]] = await page.evaluate("window.levels")
-        finally:
-            await browser.close()
-    return latencies(np.array(rows), played, ends)[1:]
-
-
-def latencies(rows: NDArray[Any], played: Samples, ends: list[float]) -> list[float]:
-    """Seconds from each end of speech to what is heard next.
-
-    Args:
-        rows: shape (looks, 3): seconds, and the levels of the microphone and of the assistant, 0 to 1.
-        played: what the microphone was given, at 16 kHz.
-        ends: where in it each utterance ends, in seconds.
-    """
-    clock = np.arange(rows[0, 0], rows[-1, 0], STEP)
-    heard = np.interp(clock, rows[:, 0], 20 * np.log10(rows[:, 1] + 1e-6))
-    envelope = np.maximum(levels(played, FRAME), -60)
-    heard = np.maximum(heard, -60)
-    matched = np.correlate(heard - heard.mean(), envelope - envelope.mean(), mode="full")
-    begins = clock[0] + (int(matched.argmax()) - (len(envelope) - 1)) * STEP
-    found = []
-    for end in ends:
-        after = rows[(rows[:, 0] > begins + end) & (rows[:, 0] < begins + end + GAP)]
-        audible = after[after[:, 2] > AUDIBLE]
-        found.append(float(audible[0, 0] - begins - end) if len(audible) else ANSWER_LIMIT)
-    return found
-
-
-def microphone(utterances: tuple[Recording, ...], file: Path) -> tuple[Samples, list[float]]:
-    """Write what a microphone shall hear; return it, at 16 kHz, and where in it each utterance ends, in seconds."""
-    parts: list[Samples] = [np.zeros(round(LEAD * SAMPLE_RATE), np.float32)]
-    ends, at = [], LEAD
-    for each in utterances:
-        ends.append(at + each.speech.end)
-        parts += [each.samples, np.zeros(round(GAP * SAMPLE_RATE), np.float32)]
-        at += each.seconds + GAP
-    played = np.concatenate(parts)
-    _write(file, played)
-    return played, ends
-
-
-def _write(file: Path, samples: Samples) -> None:
-    with wave.open(str(file), "wb") as output:
-        output.setnchannels(1)
-        output.setsampwidth(2)
-        output.setframerate(MICROPHONE_RATE)
-        output.writeframes(to_pcm(soxr.resample(samples, SAMPLE_RATE, MICROPHONE_RATE)))

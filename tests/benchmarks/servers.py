@@ -137,8 +137,8 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(side: Side) -> AsyncIterator[Server]:
-    """Start a side, wait until it is warm, and stop it when the context is left.
+async def serving(side: Side, **environment: str) -> AsyncIterator[Server]:
+    """Start a side with further settings, wait until it is warm, and stop it when the context is left.
 
     Raises:
         RuntimeError: if it does not come up; its log is in the side's folder.
@@ -149,7 +149,7 @@ async def serving(side: Side) -> AsyncIterator[Server]:
         process = await asyncio.create_subprocess_exec(
             *side.command(port),
             cwd=REPOSITORY,
-            env={**os.environ, **side.environment(port)},
+            env={**os.environ, **side.environment(port), **environment},
             stdout=output,
             stderr=output,
         )

@@ -87,11 +87,12 @@ class Softphone:
         await self.until(event="state", state="CONFIRMED")
         await self.until(event="media", status=1)
 
-    async def say(self, pcm: bytes, rate: int = 16_000, *, call: int | None = None) -> None:
-        """Say something, in the latest call or in that one."""
+    async def say(self, pcm: bytes, rate: int = 16_000, *, call: int | None = None) -> Path:
+        """Say something, in the latest call or in that one; returns the file that is played."""
         file = self.folder / f"said-{len(list(self.folder.glob('said-*')))}.wav"
         recordings.write(file, pcm, rate)
         await self.do("play", file=str(file), **({} if call is None else {"call": call}))
+        return file
 
     def heard(self, call: int = 0) -> np.ndarray:
         """What was heard so far, 16 kHz, float32."""

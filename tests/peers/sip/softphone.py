@@ -1,17 +1,23 @@
 """A softphone made of pjsua2, in a process of its own: PJSIP has global state, threads, and one life a process.
 
 It reads commands and writes what happens, each a line of JSON. It has no sound card: what it says comes from WAV files,
-and what it hears goes into one.
+and what it hears goes into one. With the option `clock` it also tells when, in monotonic seconds.
 """
 
+import base64
 import json
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pjsua2 as pj
 
+RATE = 16_000
+QUIET = 100
+"""Amplitude of a 16-bit sample up to which nobody hears it."""
 _lock = threading.Lock()
 _original = sys.stdout
 
@@ -21,8 +27,25 @@ def tell(event: str, **more: Any) -> None:
         print(json.dumps({"event": event, **more}), file=_original, flush=True)
 
 
+class Ear(pj.AudioMediaPort):
+    """Hands on what is heard at a place of the phone, 20 ms at a time, as it is heard."""
+
+    def __init__(self, hear: Callable[[float, bytes], None]) -> None:
+        super().__init__()
+        self._hear = hear
+        form = pj.MediaFormatAudio()
+        form.init(pj.PJMEDIA_FORMAT_PCM, RATE, 1, 20_000, 16)
+        self.createPort("ear", form)
+
+    def onFrameReceived(self, frame: pj.MediaFrame) -> None:  # noqa: N802
+        if frame.type == pj.PJMEDIA_FRAME_TYPE_AUDIO:
+            self._hear(time.monotonic(), bytes(frame.buf))
+
+
 class Talk(pj.Call):
     """One call, whose sound is recorded."""
+
+    clocked = False
 
     def __init__(self, account: "Account", number: int, folder: Path) -> None:
         super().__init__(account, number)
@@ -33,6 +56,7 @@ class Talk(pj.Call):
         self.recorder: pj.AudioMediaRecorder | None = None
         self.media: pj.AudioMedia | None = None
         self.players: list[pj.AudioMediaPlayer] = []
+        self.ears: list[Ear] = []
         self.echoing = 0.0
 
     def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
@@ -50,6 +74,9 @@ class Talk(pj.Call):
                 if self.recorder is None:
                     self.recorder = pj.AudioMediaRecorder()
                     self.recorder.createRecorder(str(self.folder / f"{info.id}.wav"))
+                    if self.clocked:
+                        self.ears.append(Ear(self._heard))
+                        self.media.startTransmit(self.ears[0])
                 self.media.startTransmit(self.recorder)
                 if self.echoing:
                     self.echo(self.echoing)
@@ -63,7 +90,14 @@ class Talk(pj.Call):
         player = pj.AudioMediaPlayer()
         player.createPlayer(file, pj.PJMEDIA_FILE_NO_LOOP)
         self.players.append(player)
+        if self.clocked:
+            self.ears.append(Ear(_once(lambda at: tell("began", file=file, at=at))))
+            player.startTransmit(self.ears[-1])
         player.startTransmit(self.media)
+
+    def _heard(self, at: float, pcm: bytes) -> None:
+        if any(abs(each) > QUIET for each in memoryview(pcm).cast("h")):
+            tell("heard", at=at, pcm=base64.b64encode(pcm).decode())
 
     def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
         tell("transfer", to=prm.dstUri)
@@ -76,6 +110,18 @@ class Talk(pj.Call):
         how = pj.AudioMediaTransmitParam()
         how.level = level
         self.media.startTransmit2(self.media, how)
+
+
+def _once(do: Callable[[float], None]) -> Callable[[float, bytes], None]:
+    """Do it at the first sound alone."""
+    begun = threading.Event()
+
+    def hear(at: float, _: bytes) -> None:
+        if not begun.is_set():
+            begun.set()
+            do(at)
+
+    return hear
 
 
 class Account(pj.Account):
@@ -95,6 +141,7 @@ class Softphone:
 
     def __init__(self, options: dict[str, Any], folder: Path) -> None:
         self.options, self.folder = options, folder
+        Talk.clocked = bool(options.get("clock"))
         self.calls: dict[int, Talk] = {}
         self.endpoint = pj.Endpoint()
         self.endpoint.libCreate()
@@ -104,7 +151,7 @@ class Softphone:
         config.logConfig.filename = str(folder / "pjsip.log") if options.get("log") else ""
         config.uaConfig.threadCnt = 1
         config.uaConfig.maxCalls = 32
-        config.medConfig.clockRate = 16_000
+        config.medConfig.clockRate = RATE
         config.medConfig.noVad = True
         config.medConfig.ecTailLen = 0
         self.endpoint.libInit(config)

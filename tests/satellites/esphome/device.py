@@ -87,6 +87,8 @@ class FakeDevice:
     heard: list[Heard] = field(default_factory=list)
     sound: bytearray = field(default_factory=bytearray)
     """What came over the connection."""
+    arrivals: list[tuple[float, bytes]] = field(default_factory=list)
+    """All that came to be played, over the connection or fetched, and when, in monotonic seconds."""
     refused: int = 0
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
     listening: asyncio.Event = field(default_factory=asyncio.Event)
@@ -155,10 +157,11 @@ class FakeDevice:
         for start in range(0, len(sound), PIECE):
             if not self.listening.is_set():
                 return
-            self._stream(sound[start : start + PIECE])
+            self.stream(sound[start : start + PIECE])
             await asyncio.sleep(max(0.0, began + (start + PIECE) / (RATE * 2) - time.monotonic()))
 
-    def _stream(self, pcm: bytes) -> None:
+    def stream(self, pcm: bytes) -> None:
+        """Send what the microphone hears."""
         if self._udp is not None and self.port_asked:
             self._udp.sendto(pcm, ("127.0.0.1", self.port_asked))
         else:
@@ -233,7 +236,7 @@ class FakeDevice:
             case VoiceAssistantEventResponse():
                 await self._told(Event(message.event_type), {each.name: each.value for each in message.data})
             case VoiceAssistantAudio():
-                self.sound += message.data
+                self._take_sound(message.data)
             case VoiceAssistantAnnounceRequest():
                 self.announced.append(message)
                 self._continue = message.start_conversation
@@ -260,7 +263,11 @@ class FakeDevice:
 
     def _take_datagram(self) -> None:
         assert self._udp is not None
-        self.sound += self._udp.recv(2048)
+        self._take_sound(self._udp.recv(2048))
+
+    def _take_sound(self, pcm: bytes) -> None:
+        self.sound += pcm
+        self.arrivals.append((time.monotonic(), pcm))
 
     def close(self) -> None:
         if self._udp is not None:
@@ -315,6 +322,7 @@ class FakeDevice:
                 async for piece in answer.aiter_bytes():
                     first = first or time.monotonic()
                     body += piece
+                    self.arrivals.append((time.monotonic(), piece))
             audio, rate = decoded(bytes(body))
             if first is not None:
                 await asyncio.sleep(max(0.0, first + len(audio) / rate - time.monotonic()))

@@ -260,7 +260,7 @@ async def test_a_device_that_sends_more_than_can_be_heard_costs_no_memory(device
         device.wake()
         await asyncio.wait_for(device.listening.wait(), 10)
         for _ in range(3000):
-            device._stream(bytes(1024))
+            device.stream(bytes(1024))
         await device.speak(LOUD)
         await device.until_heard()
         assert len(served.assistant.ears.audio) < 3000 * 1024
