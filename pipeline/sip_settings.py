@@ -82,7 +82,7 @@ class Outbound(BaseModel):
     model_config = _FROZEN
 
     people: tuple[str, ...] = ()
-    """Who may have calls made, by name; nobody where empty."""
+    """Who may have calls made, and be put through when they call, by name; nobody where empty."""
     numbers: tuple[Annotated[str, Field(pattern=r"^[0-9+*#?]{1,32}$")], ...] = ()
     """Which numbers may be called, with `*` for any digits at the end: "+49170*", "**6*" is no pattern but a number."""
     contacts: dict[str, str] = {}

@@ -22,7 +22,7 @@ from pipeline.caller import Caller
 from satellites.line import LineTransport
 from satellites.services import House
 from satellites.sip.callers import MOST_TRIES, Admission, Keys, Pins, shown
-from satellites.sip.manners import Act, Manners
+from satellites.sip.manners import TAIL, Act, Manners
 from satellites.sip.message_taker import MessageTaker
 from satellites.sip.phrases import PHRASES, Wish, is_farewell, wants_message
 from satellites.sip.wire import RATE
@@ -177,6 +177,8 @@ class Call:
         except AssistantNotReady as error:
             logger.warning(f"a call cannot be held: {error}")
             await self._speak(self._phrases.unwell)
+        # The last words are still on their way.
+        await asyncio.sleep(TAIL)
 
     async def _until_ended(self, held: asyncio.Task[None]) -> None:
         await self._ended.wait()

@@ -95,6 +95,8 @@ class SipDoor:
     async def run(self) -> None:
         """Take calls until cancelled; when the telephone process dies, its calls end, and it is started again."""
         pause = FIRST_PAUSE
+        if "quiet" in self._settings.messages and not self._house.settings.household.quiet:
+            logger.warning('sip.messages has "quiet", but there are no quiet hours: set household.quiet')
         self._house.assistant.exchange.line = self
         async with asyncio.TaskGroup() as self._calls:
             while True:

@@ -57,8 +57,8 @@ PHRASES: Final = {
         unwell="I am sorry, I cannot talk now. Please call again in a minute.",
         not_reached="I am sorry, {person} cannot be reached now.",
         nobody_free=(
-            "Hello, this is the assistant of the house. Nobody can talk to you now. Please say who you are, and your "
-            "message, which I write down without a recording. Then hang up, or press the hash key."
+            "Hello. Nobody can talk now. Please say who you are, and your message. I write it down, without a "
+            "recording."
         ),
         your_message="Please say your message now, and who you are. Press the hash key when you are done.",
         passed_on="Thank you. I will pass it on.",
@@ -86,9 +86,8 @@ PHRASES: Final = {
         unwell="Es tut mir leid, ich kann jetzt nicht sprechen. Bitte rufen Sie in einer Minute wieder an.",
         not_reached="Es tut mir leid, {person} ist gerade nicht zu erreichen.",
         nobody_free=(
-            "Hallo, hier ist der Assistent des Hauses. Gerade kann niemand mit Ihnen sprechen. Bitte sagen Sie, wer "
-            "Sie sind, und Ihre Nachricht, die ich ohne Aufnahme mitschreibe. Legen Sie dann auf, oder drücken Sie die "
-            "Raute-Taste."
+            "Hallo. Gerade kann niemand sprechen. Bitte sagen Sie, wer Sie sind, und Ihre Nachricht. Ich schreibe sie "
+            "auf, ohne Aufnahme."
         ),
         your_message="Bitte sagen Sie jetzt Ihre Nachricht, und wer Sie sind. Drücken Sie die Raute-Taste am Ende.",
         passed_on="Danke. Ich richte es aus.",
@@ -116,8 +115,8 @@ PHRASES: Final = {
         unwell="Je suis désolé, je ne peux pas parler maintenant. Rappelez dans une minute.",
         not_reached="Je suis désolé, {person} n'est pas joignable maintenant.",
         nobody_free=(
-            "Bonjour, ici l'assistant de la maison. Personne ne peut vous parler maintenant. Dites qui vous êtes, et "
-            "votre message, que j'écris sans l'enregistrer. Puis raccrochez, ou appuyez sur dièse."
+            "Bonjour. Personne ne peut parler maintenant. Dites qui vous êtes, et votre message. Je l'écris, sans "
+            "l'enregistrer."
         ),
         your_message="Dites votre message maintenant, et qui vous êtes. Appuyez sur dièse à la fin.",
         passed_on="Merci. Je le transmettrai.",
@@ -142,10 +141,7 @@ PHRASES: Final = {
         too_long="Hemos hablado mucho tiempo. Adiós.",
         unwell="Lo siento, ahora no puedo hablar. Llame otra vez en un minuto.",
         not_reached="Lo siento, {person} no está disponible ahora.",
-        nobody_free=(
-            "Hola, soy el asistente de la casa. Ahora nadie puede hablar con usted. Diga quién es, y su mensaje, que "
-            "escribo sin grabarlo. Después cuelgue, o pulse almohadilla."
-        ),
+        nobody_free=("Hola. Ahora nadie puede hablar. Diga quién es, y su mensaje. Lo escribo, sin grabarlo."),
         your_message="Diga su mensaje ahora, y quién es. Pulse almohadilla al terminar.",
         passed_on="Gracias. Lo transmitiré.",
         not_understood="Lo siento, no he entendido ningún mensaje.",

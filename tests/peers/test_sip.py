@@ -3,16 +3,12 @@
 import asyncio
 import json
 import os
-import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
-import numpy as np
 import pytest
 import pytest_asyncio
 from cryptography import x509
@@ -21,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from satellites.realtime.talk import Report, talk
-from tests.peers.server import Server, running_server
-from tests.peers.sip.phones import Softphone, free_port, needs, softphone
-from tests.spoken import RATE, pcm, room_tone, speech
+from tests.peers.server import running_server
+from tests.peers.sip.house import House, words
+from tests.peers.sip.phones import free_port, needs, softphone
+from tests.spoken import RATE
 from voice import models, recordings
 from voice.whisper import WhisperEngine
 
@@ -35,42 +32,6 @@ GREETING = (
     "watered, the windows are closed, and the cat is asleep on the green chair beside the stove. Everything is quiet "
     "and in its place, and there is nothing at all to worry about tonight."
 )
-
-
-@dataclass
-class House:
-    server: Server
-    port: int
-    folder: Path
-    ears: WhisperEngine
-
-    @property
-    def uri(self) -> str:
-        return f"sip:passfel@127.0.0.1:{self.port}"
-
-    async def satellites(self) -> list[dict]:
-        async with httpx.AsyncClient(base_url=self.server.address) as http:
-            return (await http.get("/v1/satellites")).raise_for_status().json()
-
-    async def telephone(self) -> dict:
-        return next(each for each in await self.satellites() if each["device"] == "sip")
-
-    async def understood(self, sound: np.ndarray) -> str:
-        """Write down what was heard, in pieces that Whisper takes."""
-        step = 25 * RATE
-        pieces = [sound[start : start + step] for start in range(0, len(sound), step)]
-        return " ".join([(await self.ears.transcribe(piece)).text.lower() for piece in pieces])
-
-    async def until_understood(self, phone: Softphone, pattern: str, since: int = 0, seconds: float = 40.0) -> str:
-        """Wait until words are heard from the telephone."""
-        said = ""
-        ends = asyncio.get_running_loop().time() + seconds
-        while not re.search(pattern, said):
-            assert asyncio.get_running_loop().time() < ends, f"heard only: {said}"
-            await asyncio.sleep(1.0)
-            sound = phone.heard()[since:]
-            said = await self.understood(sound) if len(sound) > RATE else ""
-        return said
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -124,11 +85,6 @@ def certificate(file: Path) -> Path:
     )
     file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
     return file
-
-
-def words(text: str) -> bytes:
-    """Say something into a phone, with a little of the room around it."""
-    return pcm(np.concatenate([room_tone(0.3), speech(text), room_tone(1.5)]))
 
 
 GUEST = {"id": "sip:+15550001@127.0.0.1"}
