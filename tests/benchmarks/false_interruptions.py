@@ -234,7 +234,7 @@ def table(tried: Sequence[Tried]) -> str:
     for room in dict.fromkeys(each.room for each in tried):
         false = [each for each in tried if each.room == room and each.sentence is None]
         real = [each for each in tried if each.room == room and each.sentence is not None]
-        taken = ", ".join(f"“{each.heard}”" for each in false if each.stopped)
+        taken = ", ".join(f"“{each.heard}”" if each.heard else "nothing" for each in false if each.stopped)
         times = [each.after for each in real if each.after is not None]
         rows.append(
             [
