@@ -25,7 +25,12 @@ def serve() -> Serve:
 
 @asynccontextmanager
 async def _serve(
-    assistant: Assistant, port: int = 0, *, host: str = "127.0.0.1", access: Access | None = None, ice_servers: Sequence[IceServer] = ()
+    assistant: Assistant,
+    port: int = 0,
+    *,
+    host: str = "127.0.0.1",
+    access: Access | None = None,
+    ice_servers: Sequence[IceServer] = (),
 ) -> AsyncIterator[str]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
