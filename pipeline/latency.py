@@ -141,10 +141,12 @@ class TurnClock:
         if record is None or turn is None or record.timings.first_audio is not None:
             return
         for stage in ("first_token", "first_clause", "first_audio"):
-            if stage in self._marks:
+            # What was reached before the person had spoken belongs to something else that was said.
+            if self._marks.get(stage, 0.0) >= turn.speech_ended:
                 setattr(record.timings, stage, _after(turn, self._marks[stage]))
         ready, decided, began = self._marks.get("audio_ready"), turn.decided, turn.speculated
-        if began is not None and decided is not None and self._marks.get("first_token", decided) < decided:
+        first = self._marks.get("first_token")
+        if began is not None and decided is not None and first is not None and turn.speech_ended <= first < decided:
             record.speculation.used = True
             record.speculation.saved = min(ready if ready is not None else decided, decided) - began
 

@@ -62,6 +62,10 @@ FIRST_PARTIAL: Final = windows(1.5)
 PARTIAL_EVERY: Final = windows(1.2)
 OVERLAP_FIRST_LOOK: Final = windows(0.4)
 OVERLAP_EVERY: Final = windows(0.26)
+OVERLAP_LONGEST: Final = windows(4.0)
+OVERLAP_KEPT: Final = windows(3.0)
+"""Of sound over the assistant's voice that goes on and on, such as a noise, only the latest is listened to: in all of it a
+sentence would drown, and each look would cost more than the one before."""
 DUCK_AT_MOST: Final = windows(1.6)
 ABANDON_AFTER: Final = 1.4
 """Seconds of silence after sound in which there were no words: longer than most pauses behind a first word that was too
@@ -242,6 +246,8 @@ class TurnTaker:
             return commands + self._begin_pause()
         if self._ducked_at is not None and self._now - self._ducked_at > DUCK_AT_MOST:
             commands += self._unduck()
+        if self._overlapping and self._now - self._start > OVERLAP_LONGEST:
+            self._start = self._now - OVERLAP_KEPT
         if self._now >= self._next_partial and self._low == 0:
             self._next_partial = self._now + (OVERLAP_EVERY if self._overlapping else PARTIAL_EVERY)
             self._partial_request = self._new_request()

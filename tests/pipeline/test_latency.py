@@ -83,3 +83,16 @@ def test_only_the_latest_turns_are_kept() -> None:
         taker.typed(str(number))
     assert len(log.turns()) == KEPT_TURNS
     assert log.turns()[0]["heard"] == "10"
+
+
+def test_what_was_said_before_the_turn_is_not_its_answer() -> None:
+    taker, log = clock()
+    taker.response_began()
+    for stage in ("first_token", "first_audio"):
+        taker.mark(stage)
+    time.sleep(0.01)
+    now = time.monotonic()
+    taker.heard(HeardTurn(text="what time is it", speech_ended=now, decided=now + 0.3, speculated=now + 0.1))
+    (record,) = log.turns()
+    assert record["timings"]["first_token"] is record["timings"]["first_audio"] is None
+    assert not record["speculation"]["used"]

@@ -317,6 +317,19 @@ def test_a_client_may_ask_for_longer_silence() -> None:
     assert microphone.said(Commit)
 
 
+def test_a_sentence_over_a_long_noise_is_listened_to_alone() -> None:
+    microphone = Microphone()
+    microphone.words = ""
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.speak(8.0)
+    listened = [command for _, command in microphone.log if isinstance(command, Transcribe)]
+    assert max(command.end - command.start for command in listened) <= windows(4.0) + 1
+    assert not [command for _, command in microphone.log if isinstance(command, StartTurn)]
+    microphone.words = "stop, what time is it"
+    microphone.speak(1.0)
+    assert [command for _, command in microphone.log if isinstance(command, StartTurn)]
+
+
 @given(
     st.lists(st.tuples(st.floats(0.03, 1.5), st.sampled_from([SPEECH, 0.4, SILENCE])), max_size=12),
     st.sampled_from(["", "stop", "mm-hm", "what time is it?", "I want a"]),
