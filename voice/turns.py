@@ -64,7 +64,7 @@ OVERLAP_FIRST_LOOK: Final = windows(0.4)
 OVERLAP_EVERY: Final = windows(0.26)
 OVERLAP_LONGEST: Final = windows(4.0)
 OVERLAP_KEPT: Final = windows(3.0)
-"""Of sound that goes on and on over the assistant's voice, such as a noise, only the latest is listened to: in all of it
+"""Of sound that goes on over the assistant's voice, such as a noise, only the latest is listened to: in all of it
 a sentence would drown, and each look would cost more than the one before."""
 DUCK_AT_MOST: Final = windows(1.6)
 ABANDON_AFTER: Final = 1.4
