@@ -43,8 +43,10 @@ serve: $(PRODUCT)
 
 setup: $(PRODUCT)
 
+# What waits a lot runs by twos; what is tried with programs that others wrote, or takes times, has the machine for itself.
 test: $(TESTED) test-packages test-page test-home test-joplin test-wyoming lint
-	@$(BIN)/pytest -m "not long"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not long" --ignore tests/peers --ignore tests/benchmarks
+	@$(BIN)/pytest -m "not long" tests/benchmarks tests/peers
 
 test-long: $(TESTED) test-packages
 	@$(BIN)/python -m tests.peers.vllm_environment || echo "The tests with vLLM are skipped" >&2

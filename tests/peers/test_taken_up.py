@@ -27,6 +27,7 @@ async def visit(folder: Path, address: str, text: str) -> str:
         return await page.caption(".assistant .words:not(:empty)", ANSWER_SECONDS)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 async def test_after_a_kill_the_conversation_goes_on_where_it_was(data: Path, tmp_path: Path):
     chromium()

@@ -114,6 +114,7 @@ async def quiet(house: House) -> House:
     return house
 
 
+@pytest.mark.long
 async def test_one_that_streams_is_woken_here_answers_and_is_asked_on_without_the_wake_word(quiet: House) -> None:
     question = [speech("Okay nabu."), room_tone(0.3), speech("What time is it?")]
     await quiet.answer(quiet.kitchen, room_tone(0.5), *question, until=CLOCK)

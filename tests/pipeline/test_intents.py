@@ -134,7 +134,7 @@ TOOLS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
     "get_news": [("What's in the news?", {}), ("Any news about the elections?", {"about": "the elections"})],
     "more_news": [("Tell me more about the second one.", {"which": "second"})],
     "get_price": [("What's the price of bitcoin?", {"what": "bitcoin"}), ("How is Apple stock doing?", {"what": "Apple"})],
-    "convert_currency": [("How much is $100 in euros?", {"amount": 100.0, "from_currency": "USD", "to_currency": "EUR"}), ("How much is €2,500.50 in dollars?", {"amount": 2500.5, "from_currency": "EUR", "to_currency": "USD"})],
+    "convert_currency": [("How much is $100 in euros?", {"amount": 100.0, "from_currency": "USD", "to_currency": "EUR"}), ("How much is $ 100 in euros", {"amount": 100.0, "from_currency": "USD", "to_currency": "EUR"}), ("How much is €2,500.50 in dollars?", {"amount": 2500.5, "from_currency": "EUR", "to_currency": "USD"})],
     "look_up": [("Look up Ada Lovelace.", {"about": "Ada Lovelace"})],
     "get_fact": [("How tall is the Eiffel Tower?", {"about": "the Eiffel Tower", "fact": "height"}), ("When was Marie Curie born?", {"about": "Marie Curie", "fact": "born"})],
     "do_not_disturb": [("Do not disturb me for two hours.", {"hours": 2}), ("Don't disturb me until 6 pm.", {"until": "6 pm"})],
