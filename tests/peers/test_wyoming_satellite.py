@@ -127,6 +127,7 @@ async def test_one_that_streams_is_woken_here_answers_and_is_asked_on_without_th
     assert len(quiet.kitchen.played) == before, "the conversation is over: it takes the wake word again"
 
 
+@pytest.mark.long
 async def test_one_with_a_wake_word_of_its_own_answers_too(quiet: House) -> None:
     question = [speech("Okay nabu."), room_tone(0.8), speech("What time is it?")]
     await quiet.answer(quiet.hall, room_tone(1.0), *question, until=CLOCK)
