@@ -36,7 +36,7 @@ DEVICE = "passfel.device"
 """In the scope of what a paired device sends: its name."""
 OWNER = "passfel.owner"
 """In the scope of what may look after the house."""
-OWNERS = ("/admin", "/v1/overview", "/v1/paired", "/v1/backup", "/v1/engine", "/v1/satellites")
+OWNERS = ("/admin", "/v1/overview", "/v1/paired", "/v1/backup", "/v1/engine", "/v1/satellites", "/v1/turns")
 """What only an owner sees, each with all that lies below it."""
 
 MAX_FAILURES = 10
@@ -134,13 +134,12 @@ class Access:
                 return _STRANGE_HOST
         return ALLOWED if _is_same_site(scope, headers) else _OTHER_SITE
 
-    def owns(self, scope: Scope) -> bool:
-        """Whether what is allowed in comes from somebody who looks after the house.
+    def owns(self, scope: Scope, device: Device | None) -> bool:
+        """Whether what is allowed in, and was sent by `device`, comes from somebody who looks after the house.
 
         That is this machine, whoever shows the household's token, and devices that were let in as an owner's.
         """
-        device = self.device(scope)
-        return device is None or device[0].owner or is_from_this_machine(scope, Headers(scope=scope))
+        return device is None or device.owner or is_from_this_machine(scope, Headers(scope=scope))
 
     def judge_path(self, scope: Scope) -> Verdict:
         """Decide whether what is allowed in may see the path that it asks for."""

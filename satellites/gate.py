@@ -57,7 +57,7 @@ class Gate:
             await self._http(scope, _limited(receive), _with_headers(send))
         elif scope["type"] == "websocket":
             verdict = self._access.judge(scope)
-            if verdict and (removed := await self._removal(scope)):
+            if verdict and (removed := await self._identify(scope)):
                 receive = _until(removed, receive)
             await (self._app if verdict else _refuse_websocket(verdict))(scope, receive, send)
         else:
@@ -77,18 +77,17 @@ class Gate:
         else:
             verdict = self._access.judge(scope)
             if verdict:
-                scope[OWNER] = self._access.owns(scope)
-                await self._removal(scope)
+                await self._identify(scope)
                 verdict = self._access.judge_path(scope)
             answer = self._app if verdict else _refusal(request, verdict)
         await answer(scope, receive, send)
 
-    async def _removal(self, scope: Scope) -> asyncio.Event | None:
-        """Notes in the scope what tells when its device is removed, where a paired one sent it."""
-        found = self._access.device(scope)
-        if found is None or self._pairing is None:
+    async def _identify(self, scope: Scope) -> asyncio.Event | None:
+        """Note in the scope who sent it. Returns what tells when its device is removed, where a paired one did."""
+        device, removed = self._access.device(scope) or (None, None)
+        scope[OWNER] = self._access.owns(scope, device)
+        if device is None or self._pairing is None:
             return None
-        device, removed = found
         scope[REMOVED], scope[DEVICE] = removed, device.unique_name
         await self._pairing.seen(device)
         return removed

@@ -109,7 +109,7 @@ async def test_only_an_owner_sees_who_is_in_and_lets_another_owner_in(house: Hou
         await phone.post("/login", data={"code": await house.code(owner=True)})
         (first, second) = (await phone.get("/v1/paired")).json()
         assert (first["owner"], second["owner"]) == (True, False)
-        for path in ("/admin", "/v1/overview", "/v1/paired", "/v1/backup", "/v1/engine"):
+        for path in ("/admin", "/v1/overview", "/v1/paired", "/v1/backup", "/v1/engine", "/v1/turns"):
             refused = await tablet.get(path)
             assert refused.status_code == 403
             assert "passfel pair --owner" in refused.json()["error"]["message"]
