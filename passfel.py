@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from pipeline import engine_control, settings, tool_commands
+from pipeline import engine_control, settings_file, tool_commands
 from pipeline.budget import command as budget_command
 from pipeline.budget.command import PlanFailed
 from pipeline.engine_control import EngineCommandFailed
-from pipeline.settings import Settings, SettingsInvalid, is_loopback
+from pipeline.settings import Settings, is_loopback
+from pipeline.settings_file import SettingsInvalid
 from pipeline.store import command as store_command
 from pipeline.store.command import StoreCommandFailed
 from pipeline.tool_commands import ToolCommandFailed
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0 done, 1 failed, 2 not understood."""
     options = _parser().parse_args(arguments)
     try:
-        chosen = settings.load(options.config)
+        chosen = settings_file.load(options.config)
         _log_to_stderr(chosen.log_level if options.runs_on else "WARNING")
         status: int = options.command(chosen, options)
         sys.stdout.flush()

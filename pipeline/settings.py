@@ -1,16 +1,9 @@
-"""Settings: `passfel.toml` and `PASSFEL_…` environment variables, read once and never changed.
+"""What can be set, each setting with its default and what it may be; `pipeline.settings_file` reads them."""
 
-The environment wins over the file. A nested setting's variable joins its names with two underscores:
-`language.url` is `PASSFEL_LANGUAGE__URL`. An empty variable counts as absent.
-"""
-
-import difflib
 import ipaddress
 import os
 import re
 import stat
-import tomllib
-from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,16 +17,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pipeline import credentials
 from pipeline.addresses import checked_url
-from pipeline.credentials import CredentialsUnreadable
 from pipeline.quiet import QuietHours
 from pipeline.satellite_settings import Esphome, OwnSatellite, Webrtc, Wyoming, Xiaozhi
 from pipeline.sip_settings import Sip
@@ -41,19 +30,14 @@ from pipeline.store.settings import Embeddings, Stores
 from pipeline.tool_settings import Calendar, Finance, Google, Home, Joplin, Mcp, News, Policy, Questions, Weather
 from pipeline.vllm_arguments import Engine
 
-FILE_NAME = "passfel.toml"
-_PREFIX = "PASSFEL_"
-_DELIMITER = "__"
+PREFIX = "PASSFEL_"
+DELIMITER = "__"
 
 # A websocket subprotocol and a bearer header can both carry these characters unquoted.
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,}")
 _MAKE_TOKEN = "make one with: openssl rand -hex 24"  # noqa: S105 - advice, not a token
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class SettingsInvalid(Exception):  # noqa: N818 - reads as what is wrong
-    """A setting is unknown or its value is no good; the message has one line for each, with what to do."""
 
 
 def _expanded(path: Path) -> Path:
@@ -253,8 +237,8 @@ class Settings(BaseSettings):
     """All settings. Keyword arguments are what the file said; the environment wins over them."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
-        env_nested_delimiter=_DELIMITER,
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
         env_ignore_empty=True,
         nested_model_default_partial_update=True,
         frozen=True,
@@ -338,63 +322,6 @@ def is_loopback(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def find_file() -> Path | None:
-    """Find `passfel.toml` in the current folder, else in the platform's configuration folder."""
-    folders = Path.cwd(), platformdirs.user_config_path("passfel", appauthor=False)
-    return next((file for folder in folders if (file := folder / FILE_NAME).is_file()), None)
-
-
-def load(file: Path | None = None) -> Settings:
-    """Read the settings from `file` (default: where `find_file` finds it) and the environment.
-
-    Raises `SettingsInvalid`, whose message has one line for each setting that is unknown or no good, named as
-    it is written in the file or as its variable. Values are never repeated in it.
-    """
-    file = file or find_file()
-    values = _read(file) if file else {}
-    values = _with_credentials(values)
-    unknown = list(_unknown_variables())
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        where = file or Path(FILE_NAME)
-        problems = [_explain(detail, where) for detail in error.errors(include_url=False, include_input=False)]
-    except SettingsError as error:
-        problems = [f"{_PREFIX}…: {error}; set its parts one by one, such as PASSFEL_LANGUAGE__URL"]
-    else:
-        if not unknown:
-            return settings
-        problems = []
-    # Only the text goes on: pydantic's error, as cause or context, could show values.
-    raise SettingsInvalid("\n".join(unknown + problems)) from None
-
-
-def _with_credentials(values: dict[str, Any]) -> dict[str, Any]:
-    """Add what `passfel connect` has kept where the file says nothing else."""
-    named = os.environ.get(f"{_PREFIX}DATA_DIR") or values.get("data_dir")
-    folder = (
-        _expanded(Path(named))
-        if isinstance(named, str)
-        else Settings.model_fields["data_dir"].get_default(call_default_factory=True)
-    )
-    try:
-        kept = credentials.read(folder)
-    except CredentialsUnreadable as error:
-        raise SettingsInvalid(str(error)) from None
-    groups = {name: {**group, **values[name]} for name, group in kept.items() if isinstance(values.get(name), dict)}
-    return {**kept, **values, **groups}
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsInvalid(f"{file}: this is not TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsInvalid(f"{file}: cannot be read: {reason}") from None
-
-
 def _read_token(file: Path) -> str:
     try:
         if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
@@ -402,54 +329,3 @@ def _read_token(file: Path) -> str:
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ValueError(f"token_file {file} cannot be read: {error.strerror}") from None
-
-
-def _names() -> dict[str, set[str]]:
-    """Every setting's name, and the names inside it where it is a group."""
-    defaults = {name: field.default for name, field in Settings.__pydantic_fields__.items()}
-    return {
-        name: set(default.__pydantic_fields__) if isinstance(default, BaseModel) else set()
-        for name, default in defaults.items()
-    }
-
-
-def _unknown_variables() -> Iterator[str]:
-    """Describe the variables that begin with our prefix and name no group or setting.
-
-    pydantic-settings overlooks these; a wrong name inside a group it reports itself.
-    """
-    names = _names()
-    for variable in sorted(os.environ):
-        if not variable.upper().startswith(_PREFIX):
-            continue
-        setting = variable[len(_PREFIX) :].lower()
-        group, _, rest = setting.partition(_DELIMITER)
-        if group not in names or (rest and not names[group]):
-            suggestion = _suggestion(setting.split(_DELIMITER), variable=True)
-            yield f"{variable}: there is no such setting{suggestion}"
-
-
-def _suggestion(setting: list[str], *, variable: bool) -> str:
-    known = [[group, name] for group, inside in _names().items() for name in inside] + [[name] for name in _names()]
-    joined = {".".join(name): name for name in known}
-    close = difflib.get_close_matches(".".join(setting), joined, n=1, cutoff=0.75)
-    if not close:
-        return "; see passfel.example.toml for those there are"
-    return f"; did you mean {_variable(joined[close[0]]) if variable else close[0]}?"
-
-
-def _variable(setting: list[str]) -> str:
-    return _PREFIX + _DELIMITER.join(setting).upper()
-
-
-def _explain(detail: ErrorDetails, file: Path) -> str:
-    setting = [str(part) for part in detail["loc"] if isinstance(part, str)]
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    if not setting:
-        return message
-    variables = {name.upper() for name, value in os.environ.items() if value}
-    from_environment = _variable(setting) in variables
-    name = _variable(setting) if from_environment else f"{file}: {'.'.join(setting)}"
-    if detail["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting{_suggestion(setting, variable=from_environment)}"
-    return f"{name}: {message}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from faster_whisper import WhisperModel
 from loguru import logger
 
-from pipeline import settings
+from pipeline import settings_file
 from pipeline.prompt import PERSONA
 from tests.benchmarks import (
     accuracy,
@@ -250,7 +250,7 @@ def main() -> int:
     chosen = arguments()
     logger.remove()
     logger.add(sys.stderr, level="WARNING")
-    folder: Path = chosen.out or settings.load().data_dir / "bench"
+    folder: Path = chosen.out or settings_file.load().data_dir / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     complete = asyncio.run(measure(chosen, folder))
     sys.stdout.write(f"Written to {folder / 'bench.md'} and bench.json\n")

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.settings import Settings, SettingsInvalid, is_loopback, load
+from pipeline.settings import Settings, is_loopback
+from pipeline.settings_file import SettingsInvalid, load
 
 TOKEN = "correct-horse-battery-staple"
 

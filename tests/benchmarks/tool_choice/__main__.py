@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from pipeline import settings
+from pipeline import settings_file
 from tests.benchmarks.language import language_server
 from tests.benchmarks.report import Report
 from tests.benchmarks.servers import LanguageServer
@@ -47,7 +47,7 @@ def main() -> None:
     chosen = arguments()
     logger.remove()
     logger.add(sys.stderr, level="WARNING")
-    folder: Path = chosen.out or settings.load().data_dir / "bench"
+    folder: Path = chosen.out or settings_file.load().data_dir / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     asyncio.run(measure(chosen, folder))
     sys.stdout.write(f"Written to {folder / 'bench.md'} and bench.json\n")
