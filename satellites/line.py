@@ -12,9 +12,7 @@ from typing import Final, Protocol
 
 from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
-    CancelFrame,
     CancelWorkerFrame,
-    EndFrame,
     ErrorFrame,
     Frame,
     InputAudioRawFrame,
@@ -30,11 +28,11 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
-from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from satellites.attention import Attention
+from satellites.input import AttendedInput
 from satellites.realtime.pacing import LEAD, Pacer
 from voice.resampling import StreamResampler
 
@@ -128,7 +126,7 @@ class LineTransport(BaseTransport):
         await self._input.end(reason)
 
 
-class _Input(BaseInputTransport):
+class _Input(AttendedInput):
     def __init__(self, params: TransportParams, line: Line, rate: int, attention: Attention | None) -> None:
         super().__init__(params)
         self._line = line
@@ -140,7 +138,6 @@ class _Input(BaseInputTransport):
         self._over: str | None = None
         self._attention = attention
         self._changed = asyncio.Event()
-        self._watching: asyncio.Task[None] | None = None
 
     async def start(self, frame: StartFrame) -> None:
         """Begin to hear, first what came before."""
@@ -150,24 +147,9 @@ class _Input(BaseInputTransport):
             await self._take(self._early.popleft())
         self._begun = True
         if self._attention is not None:
-            self._watching = self.create_task(self._watch(self._attention))
+            self.attend(self._watch(self._attention))
         if self._over is not None:
             await self.end(self._over)
-
-    async def stop(self, frame: EndFrame) -> None:
-        """Hear nothing more; what is being said goes on to its end."""
-        await self._stop_watching()
-        await super().stop(frame)
-
-    async def cancel(self, frame: CancelFrame) -> None:
-        """Hear nothing more."""
-        await self._stop_watching()
-        await super().cancel(frame)
-
-    async def cleanup(self) -> None:
-        """Hear nothing more, if neither an end nor a cancellation came by."""
-        await self._stop_watching()
-        await super().cleanup()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Follow the person's turns as they come back upstream, where they do not queue behind speech."""
@@ -252,11 +234,6 @@ class _Input(BaseInputTransport):
             except TimeoutError:
                 continue
         await self.end("nobody said anything more")
-
-    async def _stop_watching(self) -> None:
-        watching, self._watching = self._watching, None
-        if watching is not None and watching is not asyncio.current_task():
-            await self.cancel_task(watching)
 
 
 class _Output(BaseOutputTransport):

@@ -14,9 +14,7 @@ from loguru import logger
 from pipecat.frames.frames import (
     AggregatedTextFrame,
     BotStoppedSpeakingFrame,
-    CancelFrame,
     CancelWorkerFrame,
-    EndFrame,
     ErrorFrame,
     Frame,
     FunctionCallCancelFrame,
@@ -45,10 +43,10 @@ from pipecat.frames.frames import (
 from pipecat.metrics.metrics import LLMUsageMetricsData
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import FunctionCallParams
-from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
+from satellites.input import AttendedInput
 from satellites.realtime.client_events import RealtimeFault, read
 from satellites.realtime.codec import AudioDecoder, AudioEncoder
 from satellites.realtime.connection import ClientGone, Connection
@@ -141,7 +139,7 @@ class RealtimeTransport(BaseTransport):
                 await self._input.push_frame(LLMRunFrame())
 
 
-class RealtimeInput(BaseInputTransport):
+class RealtimeInput(AttendedInput):
     """Reads the client's events for as long as the conversation lasts."""
 
     def __init__(
@@ -155,7 +153,6 @@ class RealtimeInput(BaseInputTransport):
         self._transport = transport
         self._connection = connection
         self._protocol = protocol
-        self._reader: asyncio.Task[None] | None = None
         self._decoder: AudioDecoder | None = None
         self._unheard = bytearray()
         self._began = 0.0
@@ -170,22 +167,7 @@ class RealtimeInput(BaseInputTransport):
         self._began = time.monotonic()
         self._protocol.open()
         await self._transport.perform()
-        self._reader = self.create_task(self._read())
-
-    async def stop(self, frame: EndFrame) -> None:
-        """Stop reading; what is being spoken goes on to its end."""
-        await self._stop_reading()
-        await super().stop(frame)
-
-    async def cancel(self, frame: CancelFrame) -> None:
-        """Stop reading."""
-        await self._stop_reading()
-        await super().cancel(frame)
-
-    async def cleanup(self) -> None:
-        """Stop reading, if neither an end nor a cancellation came by."""
-        await self._stop_reading()
-        await super().cleanup()
+        self.attend(self._read())
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Follow the caller's turns as they come back upstream."""
@@ -263,11 +245,6 @@ class RealtimeInput(BaseInputTransport):
             self._protocol.refuse(fault)
         else:
             self._protocol.receive(event)
-
-    async def _stop_reading(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None and reader is not asyncio.current_task():
-            await self.cancel_task(reader)
 
 
 class RealtimeOutput(BaseOutputTransport):
