@@ -76,7 +76,10 @@ class Guest:
         self._reading: _Reading | None = None
 
     async def serve(self) -> None:
-        """Answer until the program leaves. Raises `Gone`, and `Malformed` where nothing more can be understood."""
+        """Answer until the program leaves, or cannot be served: Home Assistant passes errors over, but sees the end.
+
+        Raises `Gone`, and `Malformed` where nothing more can be understood.
+        """
         while True:
             event = await self._wire.read(IDLE_SECONDS)
             try:
@@ -86,8 +89,10 @@ class Guest:
                 await self._wire.send(Error(str(error), "invalid"))
             except AssistantNotReady as error:
                 await self._wire.send(Error(str(error), "not-ready"))
+                return
             except (WhisperError, VoiceError) as error:
                 await self._wire.send(Error(f"the engine failed: {error}", "failed"))
+                return
 
     async def _answer(self, event: Event) -> None:
         kind = event.type

@@ -35,17 +35,24 @@ class Microphone:
 
     def __init__(self) -> None:
         self._rate = RATE
+        self._channels = 1
+        self._rest = b""
         self._resampler = StreamResampler(RATE, RATE)
 
     def pcm(self, event: Event) -> bytes:
-        """Return the sound of an `audio-chunk`; of several channels the first. Raises `Malformed`."""
+        """Return the sound of an `audio-chunk`; of several channels the first. Raises `Malformed`.
+
+        A part of a sample is kept for the next piece: Home Assistant cuts what it is posted anywhere.
+        """
         rate, channels = whole(event, "rate", SLOWEST, FASTEST), whole(event, "channels", 1, MOST_CHANNELS)
         if event.data.get("width") != 2:
             raise Malformed("audio-chunk needs width 2: samples of 16 bits")
-        payload = event.payload or b""
-        if len(payload) % (2 * channels):
-            raise Malformed("audio-chunk holds a part of a sample")
         if rate != self._rate:
             self._rate, self._resampler = rate, StreamResampler(rate, RATE)
+        if channels != self._channels:
+            self._channels, self._rest = channels, b""
+        payload = self._rest + (event.payload or b"")
+        ends = len(payload) // (2 * channels) * 2 * channels
+        payload, self._rest = payload[:ends], payload[ends:]
         mono = np.frombuffer(payload, "<i2").reshape(-1, channels)[:, 0].tobytes() if channels > 1 else payload
         return self._resampler.resample(mono)

@@ -95,6 +95,15 @@ class HomeAssistant:
             while await self.state(entity) != state:
                 await asyncio.sleep(0.05)
 
+    async def running(self) -> None:
+        """Wait until all of it has been set up: it answers before."""
+        async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as http:
+            while True:
+                answer = await http.get(f"{self.url}/api/config", headers={"authorization": f"Bearer {self.token}"})
+                if answer.status_code == httpx.codes.OK and answer.json()["state"] == "RUNNING":
+                    return
+                await asyncio.sleep(0.1)
+
     async def stop(self) -> None:
         self.process.kill()
         await self.process.wait()

@@ -114,6 +114,15 @@ async def test_sound_of_other_rates_and_channels_is_understood(client: Client) -
     assert "capital of portugal" in Transcript.from_event(events[-1]).text.lower()
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+async def test_sound_that_is_cut_within_a_sample_is_understood(client: Client, channels: int) -> None:
+    sound = np.repeat(spoken(QUESTION), channels)
+    await client.write_event(Transcribe().event())
+    await client.say(pcm(sound), channels=channels, piece=1001)
+    events = await client.until(Transcript)
+    assert "capital of portugal" in Transcript.from_event(events[-1]).text.lower()
+
+
 async def test_silence_is_no_words(client: Client) -> None:
     await client.write_event(Transcribe().event())
     await client.say(pcm(room_tone(2.0)))
@@ -175,7 +184,6 @@ async def test_a_wake_word_that_is_not_there_is_refused_and_the_connection_goes_
     [
         Event("audio-chunk", {"rate": 16_000, "width": 1, "channels": 1}, b"ab"),
         Event("audio-chunk", {"rate": "fast", "width": 2, "channels": 1}, b"ab"),
-        Event("audio-chunk", {"rate": 16_000, "width": 2, "channels": 1}, b"abc"),
         Event("audio-chunk", {}, b"ab"),
         Event("synthesize", {}),
         Event("synthesize", {"text": "x" * 6000}),
@@ -229,3 +237,6 @@ async def test_before_the_engines_are_loaded_it_says_so() -> None:
         async with Client("127.0.0.1", server.port) as client:
             await client.write_event(Describe().event())
             assert Error.from_event(await client.next()).code == "not-ready"
+            # Home Assistant passes errors over, and would wait for a transcript for minutes.
+            async with asyncio.timeout(10):
+                assert await client.read_event() is None
