@@ -128,6 +128,21 @@ class Announcements:
             if left:
                 await self._wait(left)
 
+    def undisturbed(self, person: str | None = None) -> bool:
+        """Whether nobody wants to be disturbed now, at no device at which something could be said.
+
+        Args:
+            person: asks only for this one, whose devices those are where they speak.
+        """
+        here = {
+            one.caller.device
+            for one in self._audible()
+            if one.caller.door != "sip" and (person is None or _same(one.caller.person, person))
+        }
+        if not all(self._quiet.at(device) for device in here):
+            return False
+        return bool(here) or (person is None and (self._quiet.everywhere or self._quiet.anywhere))
+
     async def run(self) -> None:
         """Say what has waited for the end of quiet hours, until cancelled."""
         while True:
@@ -283,3 +298,7 @@ class Announcements:
             await self._shared.present(device)
             texts = [*await self._shared.take_waiting(), *texts]
         return texts
+
+
+def _same(name: str | None, person: str) -> bool:
+    return name is not None and name.casefold() == person.casefold()

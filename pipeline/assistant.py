@@ -92,6 +92,7 @@ class Assistant:
         self._open: set[Conversation] = set()
         self.exchange = Exchange()
         """Where a telephone plugs in."""
+        self.exchange.undisturbed = self._announcements.undisturbed
 
     @property
     def ready(self) -> bool:

@@ -20,6 +20,7 @@ from pipeline.tool_settings import Mcp
 from tools.caldav_calendar import CalDav
 from tools.calendar import Calendar, Source
 from tools.calendars import Calendars
+from tools.call_words import call_words
 from tools.finance import Finance
 from tools.google_account import GoogleAccount
 from tools.google_calendar import GoogleCalendar
@@ -252,6 +253,7 @@ class Providers:
             JsonStore(self._settings.data_dir / "household" / "calls.json"),
             self._announce,
             lambda: household.zone,
+            call_words(self._settings.hearing.language),
         )
         self.sets.append(self.telephone)
         self._work.append(self.telephone.run)
@@ -262,6 +264,7 @@ class Providers:
             JsonStore(self._settings.data_dir / "household" / "messages.json"),
             [*sip.people.values(), *sip.outbound.people],
             lambda: household.zone,
+            words=call_words(self._settings.hearing.language),
         )
         self.sets.append(self.messages)
 

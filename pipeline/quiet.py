@@ -55,6 +55,11 @@ class Quiet:
     def _now_in(self, hours: QuietHours) -> bool:
         return hours.hold(datetime.fromtimestamp(self._now(), self._zone()).time())
 
+    @property
+    def anywhere(self) -> bool:
+        """Whether somebody has said that they are not to be disturbed, wherever that was."""
+        return any(self._now() < until for until in self._until.values())
+
     def at(self, device: str) -> bool:
         """Whether nothing is to be said at a device."""
         own = self._own.get(device)

@@ -149,8 +149,9 @@ class Sip(BaseModel):
     guests: Literal["refuse", "limited"] = "refuse"
     """What strangers get: nothing, or harmless questions answered."""
     messages: tuple[Literal["unlisted", "quiet"], ...] = ()
-    """Who is asked for a message instead: `unlisted` callers who would be refused, and in `household.quiet` hours
-    everybody, of whom people may still type the PIN to talk. It is written down, and told when somebody comes."""
+    """Who is asked for a message instead: `unlisted` callers who would be refused, and while it is `quiet` everybody,
+    of whom people may still type the PIN to talk. It is quiet in `household.quiet` hours, and while no device is near
+    that may be disturbed. A message is written down, and told when somebody comes."""
     max_calls: int = Field(default=4, ge=1, le=32)
     max_minutes: float = Field(default=60.0, ge=1.0, le=1440.0)
     """The longest call."""

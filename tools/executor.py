@@ -248,7 +248,8 @@ async def _attempt(tool: Tool, arguments: Mapping[str, Any], context: Context) -
     except TryAgain as error:
         return _Attempt(Status.INVALID, Result(str(error)), settled=False)
     except Failed as error:
-        return _Attempt(Status.FAILED, Result(str(error)), settled=False)
+        data = {} if error.why is None else {"why": error.why}
+        return _Attempt(Status.FAILED, Result(str(error), data), settled=False)
     except TimeoutError:
         return _Attempt(Status.FAILED, Result(_TOO_SLOW), settled=True)
     except Exception as error:  # noqa: BLE001 - a tool's fault must not end the conversation

@@ -15,8 +15,7 @@ from uuid import uuid4
 from loguru import logger
 from pydantic import TypeAdapter, ValidationError
 
-from tools.clock import spoken_time
-from tools.days import spoken_day
+from tools.call_words import CALL_WORDS, CallWords
 from tools.store import Store
 from tools.tool import Context, Effect, Failed, Result, Tool, tool
 from tools.wording import begun
@@ -53,21 +52,21 @@ class Message:
     mentioned: bool = False
     """Whether it was said, where nobody knows who listens, that there is one."""
 
-    def said(self, now: datetime) -> str:
+    def said(self, now: datetime, words: CallWords) -> str:
         """How it is told at `now`, in the household's time zone."""
-        when = datetime.fromtimestamp(self.at, now.tzinfo)
-        day = "" if when.date() == now.date() else f" {spoken_day(when.date(), now.date())}"
-        called = f"{self._who()} called{day} at {spoken_time(when)}: {self.text.rstrip('.')}."
+        when = words.when(datetime.fromtimestamp(self.at, now.tzinfo), now)
+        called = words.called.format(who=self._who(words), when=when, text=self.text.rstrip("."))
         return f"{self.to.title()}, {called}" if self.to is not None else begun(called)
 
-    def hint(self) -> str:
+    def hint(self, words: CallWords) -> str:
         """How it is mentioned where nobody knows who listens."""
-        return f"There is a message for {(self.to or 'you').title()} from {self._who()}."
+        return words.hint.format(to=self.to.title() if self.to else words.you, who=self._who(words))
 
-    def _who(self) -> str:
+    def _who(self, words: CallWords) -> str:
         if not self.caller:
-            return "somebody without a number"
-        return f"somebody at {self.caller}" if any(map(str.isdigit, self.caller)) else self.caller.title()
+            return words.somebody
+        shown = any(map(str.isdigit, self.caller))
+        return words.somebody_at.format(number=self.caller) if shown else self.caller.title()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,7 @@ class Messages:
         people: the names of those a message can be for.
         zone: the household's time zone, asked for anew each time.
         now: seconds since 1970.
+        words: what is said of them, in the household's language.
     """
 
     def __init__(
@@ -99,11 +99,13 @@ class Messages:
         people: Collection[str],
         zone: Callable[[], tzinfo],
         now: Callable[[], float] = time.time,
+        words: CallWords = CALL_WORDS["en"],
     ) -> None:
         self.people = tuple(dict.fromkeys(people))
         self._store = store
         self._zone = zone
         self._now = now
+        self._words = words
         self._kept: list[Message] | None = None
         self._telling: set[str] = set()
         self._changed = False
@@ -120,8 +122,7 @@ class Messages:
             OSError: it could not be written, and is not kept.
         """
         kept = await self._loaded()
-        waiting = [each for each in kept if each.told is None]
-        if len(waiting) >= MOST or sum(each.caller == caller for each in waiting) >= MOST_FROM_ONE:
+        if not _room_for(caller, kept):
             raise MailboxFull
         message = Message(uuid4().hex[:12], to, caller, " ".join(text.split())[:LONGEST], self._now())
         kept.append(message)
@@ -130,6 +131,14 @@ class Messages:
         except OSError:
             kept.remove(message)
             raise
+
+    async def takes_from(self, caller: str) -> bool:
+        """Tell whether a message of this caller would be kept now. Raises nothing."""
+        try:
+            return _room_for(caller, await self._loaded())
+        except OSError as error:
+            logger.warning(f"messages cannot be read: {error}")
+            return False
 
     async def waiting(self, person: str | None) -> list[Telling]:
         """What is to be told to whoever begins to speak; each is told in one conversation at a time. Raises nothing.
@@ -151,9 +160,9 @@ class Messages:
             if each.told is not None or each.id in self._telling:
                 continue
             if each.to is None or _same(each.to, person):
-                tellings.append(Telling(each, each.said(now), whole=True))
+                tellings.append(Telling(each, each.said(now, self._words), whole=True))
             elif person is None and not each.mentioned:
-                tellings.append(Telling(each, each.hint(), whole=False))
+                tellings.append(Telling(each, each.hint(self._words), whole=False))
         self._telling.update(each.message.id for each in tellings)
         return tellings
 
@@ -185,15 +194,16 @@ class Messages:
         mine = [each for each in kept if each.to is None or context.person is None or _same(each.to, context.person)]
         found = [each for each in mine if which == "all" or each.told is None]
         if not found:
-            return Result("There are no new messages." if which == "new" else "There are no messages.")
+            return Result(self._words.none_new if which == "new" else self._words.none)
         now = datetime.fromtimestamp(self._now(), self._zone())
         read = found[:MOST_READ]
         for each in read:
             self._change(each.id, told=each.told or self._now())
         await self.save()
-        more = f" There are {len(found) - len(read)} more." if len(found) > len(read) else ""
-        said = " ".join(each.said(now) for each in read)
-        return Result(f"{said}{more}", {"messages": [{"from": each.caller, "text": each.text} for each in read]})
+        said = [each.said(now, self._words) for each in read]
+        if len(found) > len(read):
+            said.append(self._words.more.format(count=len(found) - len(read)))
+        return Result(" ".join(said), {"messages": [{"from": each.caller, "text": each.text} for each in read]})
 
     def _change(self, message: str, **changes: Any) -> None:
         kept = self._kept or []
@@ -219,6 +229,11 @@ class Messages:
         except OSError:
             self._changed = True
             raise
+
+
+def _room_for(caller: str, kept: Sequence[Message]) -> bool:
+    waiting = [each for each in kept if each.told is None]
+    return len(waiting) < MOST and sum(each.caller == caller for each in waiting) < MOST_FROM_ONE
 
 
 def _lasts(message: Message) -> float:

@@ -11,9 +11,11 @@ from typing import Any, Final, Protocol
 
 from loguru import logger
 
+from tools.call_words import CALL_WORDS, CallWords
 from tools.messages import Messages
 from tools.store import Store
 from tools.tool import Context, Effect, Failed, Result, Tool, tool
+from tools.wording import begun
 
 AGAIN_SECONDS: Final = 60.0
 """Between two tries."""
@@ -34,9 +36,9 @@ class Dialled(Enum):
     """What came of a call."""
 
     ANSWERED = "answered"
-    BUSY = "is busy"
-    NOBODY = "does not answer"
-    FAILED = "cannot be reached"
+    BUSY = "busy"
+    NOBODY = "nobody"
+    FAILED = "failed"
 
 
 class Dialler(Protocol):
@@ -63,6 +65,8 @@ class Exchange:
         self.line: Dialler | None = None
         self.messages: Messages | None = None
         """Where callers leave messages; None where none are taken."""
+        self.undisturbed: Callable[[str | None], bool] = lambda _: False
+        """Whether nobody wants to be disturbed now, or a person does not."""
 
     async def dial(self, number: str, *, person: str | None, words: str) -> Dialled:
         """Call by the telephone that is plugged in; without one nobody can be reached."""
@@ -121,6 +125,7 @@ class Telephone:
         made: where it is kept how many were made today.
         announce: tells what came of a call.
         zone: the household's time zone, asked for anew each time.
+        words: what is said to people by telephone, in the household's language.
     """
 
     def __init__(
@@ -131,6 +136,7 @@ class Telephone:
         made: Store,
         announce: Announce | None,
         zone: Callable[[], tzinfo],
+        words: CallWords = CALL_WORDS["en"],
     ) -> None:
         self._exchange = exchange
         self._contacts = {name.casefold(): number for name, number in contacts.items()}
@@ -138,6 +144,7 @@ class Telephone:
         self._made = made
         self._announce = announce
         self._zone = zone
+        self._words = words
         self._wanted: asyncio.Queue[_Wanted] = asyncio.Queue(MOST_WAITING)
         self._counting = asyncio.Lock()
 
@@ -154,7 +161,7 @@ class Telephone:
             wanted = await self._wanted.get()
             outcome = await self._tried(wanted, busy_only=True)
             if outcome is not Dialled.ANSWERED and self._announce is not None:
-                await self._announce(f"{wanted.who} {outcome.value}.")
+                await self._announce(self._told(wanted.who, outcome))
 
     async def call_person(self, context: Context, who: str, message: str | None = None) -> Result:
         """Call somebody by telephone and tell them something.
@@ -166,13 +173,12 @@ class Telephone:
         number = self._permitted(context, who)
         await self._count()
         name = (context.person or "").title()
-        words = f"Hello, this is the assistant of the house. {name} wants to tell you: {message}."
-        if message is None:
-            words = f"Hello, this is the assistant of the house. {name} has asked me to call you."
+        form = self._words.asks if message is None else self._words.tells
+        words = form.format(person=name, message=(message or "").rstrip("."))
         try:
             self._wanted.put_nowait(_Wanted(who, number, words))
         except asyncio.QueueFull:
-            raise Failed("Too many calls are waiting to be made.") from None
+            raise Failed("Too many calls are waiting to be made.", "enough") from None
         return Result(f"I'm calling {who}.", {"who": who})
 
     async def put_through(self, context: Context, who: str) -> Result:
@@ -183,7 +189,9 @@ class Telephone:
         """
         number = self._permitted(context, who)
         if not context.device.startswith("sip:"):
-            raise Failed("I can only put somebody through who calls me by telephone.")
+            raise Failed("I can only put somebody through who calls me by telephone.", "elsewhere")
+        if (person := self._named(who)) is not None and self._exchange.undisturbed(person):
+            raise Failed(f"{who} does not want to be disturbed now. You can leave a message.", "undisturbed")
         await self._count()
         if not self._exchange.put_through(context.device, number, who=who):
             raise Failed("Sorry, this call cannot be put through.")
@@ -192,12 +200,12 @@ class Telephone:
     def _permitted(self, context: Context, who: str) -> str:
         """Return the number of somebody who may be called. Raises `Failed`."""
         if not self._rules.may(context.person):
-            raise Failed("Sorry, I may only make calls for people of the house whom I know.")
+            raise Failed("Sorry, I may only make calls for people of the house whom I know.", "stranger")
         number = self.number(who)
         if number is None:
-            raise Failed(f"I don't know the number of {who}.")
+            raise Failed(f"I don't know the number of {who}.", "unknown")
         if not self._rules.permit(number):
-            raise Failed("Sorry, I may not call that number.")
+            raise Failed("Sorry, I may not call that number.", "number")
         return number
 
     async def ring(self, person: str | None, text: str) -> bool:
@@ -216,12 +224,20 @@ class Telephone:
 
     def number(self, who: str) -> str | None:
         """Return the number of somebody, or what was said where that is one."""
-        # Names are written as they sound, Anna for Ana; whom it is to be is asked before anybody is called.
-        meant = difflib.get_close_matches(who.strip().casefold(), self._contacts, n=1, cutoff=ALIKE)
-        if meant:
-            return dialled(self._contacts[meant[0]])
+        if (name := self._named(who)) is not None:
+            return dialled(self._contacts[name])
         number = dialled(who)
         return number if _DIGITS.fullmatch(number) else None
+
+    def _named(self, who: str) -> str | None:
+        """Return the one of the contacts who is meant."""
+        # Names are written as they sound, Anna for Ana; whom it is to be is asked before anybody is called.
+        meant = difflib.get_close_matches(who.strip().casefold(), self._contacts, n=1, cutoff=ALIKE)
+        return meant[0] if meant else None
+
+    def _told(self, who: str, outcome: Dialled) -> str:
+        words = {Dialled.BUSY: self._words.busy, Dialled.NOBODY: self._words.nobody}
+        return begun(words.get(outcome, self._words.failed).format(who=who))
 
     async def _tried(self, wanted: _Wanted, *, busy_only: bool) -> Dialled:
         outcome = Dialled.FAILED
@@ -246,7 +262,7 @@ class Telephone:
         except OSError as error:
             raise Failed("Sorry, I cannot count my calls, so I make none.") from error
         if calls >= self._rules.daily_limit:
-            raise Failed("Sorry, I have made as many calls today as I may.")
+            raise Failed("Sorry, I have made as many calls today as I may.", "enough")
 
 
 def dialled(number: str) -> str:

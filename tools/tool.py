@@ -32,7 +32,15 @@ class TryAgain(Exception):  # noqa: N818 - reads as what to do
 
 
 class Failed(Exception):  # noqa: N818 - reads as what happened
-    """It could not be done; the message is a sentence that a person can hear."""
+    """It could not be done; the message is a sentence that a person can hear.
+
+    Args:
+        why: the same in one word, for sentences in other languages; None where it is any failure.
+    """
+
+    def __init__(self, say: str, why: str | None = None) -> None:
+        super().__init__(say)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,34 @@ async def test_who_does_not_want_to_be_disturbed_is_told_later() -> None:
         assert await house.say("Now?", device="study")
 
 
+async def test_nobody_is_to_be_disturbed_where_every_device_near_is_hushed() -> None:
+    now = [moment(12)]
+    quiet = Quiet(None, zone=lambda: UTC, now=lambda: now[0])
+    house, study, kitchen = Announcements(quiet), Talk("study", person="ana"), Talk("kitchen")
+    calling = Talk("sip:100", person="ana")
+    calling.caller = replace(calling.caller, door="sip")
+    assert not house.undisturbed()
+    async with house.reach(study), house.reach(kitchen), house.reach(calling):
+        quiet.hush("study", 3600)
+        assert house.undisturbed("Ana")
+        assert not house.undisturbed("ben")
+        assert not house.undisturbed()
+        quiet.keep("kitchen", "11:00-13:00")
+        assert house.undisturbed()
+        now[0] = moment(13)
+        assert not house.undisturbed()
+    now[0] = moment(12, 30)
+    assert house.undisturbed(), "what was said holds on where the device is gone"
+    assert not house.undisturbed("ana"), "she may be anywhere"
+    now[0] = moment(13, 1)
+    assert not house.undisturbed()
+
+
+async def test_in_quiet_hours_nobody_is_to_be_disturbed_wherever_they_are() -> None:
+    quiet = Quiet(QuietHours("22:00-07:00"), zone=lambda: UTC, now=lambda: moment(23))
+    assert Announcements(quiet).undisturbed()
+
+
 @pytest.mark.parametrize("words", ["", "22-7", "25:00-07:00", "22:00-07:60", "night", "22:00"])
 def test_what_are_no_hours_is_refused(words: str) -> None:
     with pytest.raises(ValueError, match=r"two times of day|must be in"):

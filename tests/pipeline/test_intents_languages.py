@@ -32,6 +32,10 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("Habe ich am Freitag Zeit?", "free_time", {"when": "friday"}), ("Trag den Zahnarzt für Freitag um halb zehn in den Kalender ein", "add_event", {"title": "den Zahnarzt", "when": "friday", "time": "9:30"}),
         ("Was gibt es Neues?", "get_news", {}), ("Lies mir die Nachrichten vor", "get_news", {}), ("Was kostet ein Bitcoin?", "get_price", {"what": "bitcoin"}),
         ("Wie viel sind hundert Dollar in Euro?", "convert_currency", {"amount": 100, "from_currency": "USD", "to_currency": "EUR"}),
+        ("Ruf Anna an.", "call_person", {"who": "Anna"}), ("Kannst du bitte Tante Maria anrufen?", "call_person", {"who": "Tante Maria"}),
+        ("Ruf Anna an und sag ihr, dass das Essen fertig ist.", "call_person", {"who": "Anna", "message": "das Essen fertig ist"}),
+        ("Verbinde mich mit Anna.", "put_through", {"who": "Anna"}), ("Kannst du mich mit Ben verbinden?", "put_through", {"who": "Ben"}), ("Stell mich zu Tante Maria durch", "put_through", {"who": "Tante Maria"}),
+        ("Bitte nicht stören.", "do_not_disturb", {}), ("Stör mich zwei Stunden lang nicht", "do_not_disturb", {"hours": 2}), ("Stör mich bis 18 Uhr nicht", "do_not_disturb", {"until": "18"}), ("Du darfst mich wieder stören", "disturb_again", {}),
     ],
     "fr": [
         ("Quelle heure est-il ?", "get_time", {}), ("Il est quelle heure ?", "get_time", {}), ("Tu peux me dire l'heure, s'il te plaît ?", "get_time", {}),
@@ -49,6 +53,10 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("Qu'est-ce qu'il y a dans mon agenda demain ?", "list_events", {"when": "tomorrow"}), ("Quel est mon prochain rendez-vous ?", "list_events", {"when": "next"}), ("Est-ce que je suis libre vendredi ?", "free_time", {"when": "friday"}),
         ("Ajoute dentiste à mon agenda vendredi à 15 heures", "add_event", {"title": "dentiste", "when": "friday", "time": "15"}), ("Quelles sont les nouvelles ?", "get_news", {}), ("Combien vaut le bitcoin ?", "get_price", {"what": "bitcoin"}),
         ("Combien font cent dollars en euros ?", "convert_currency", {"amount": 100, "from_currency": "USD", "to_currency": "EUR"}),
+        ("Appelle Anna.", "call_person", {"who": "Anna"}), ("Tu peux appeler tante Marie ?", "call_person", {"who": "tante Marie"}),
+        ("Appelle Anna et dis-lui que le dîner est prêt.", "call_person", {"who": "Anna", "message": "le dîner est prêt"}),
+        ("Passe-moi Anna, s'il te plaît.", "put_through", {"who": "Anna"}), ("Mets-moi en communication avec Ben", "put_through", {"who": "Ben"}),
+        ("Ne me dérange pas pendant deux heures", "do_not_disturb", {"hours": 2}), ("Ne me dérangez pas jusqu'à 18 heures", "do_not_disturb", {"until": "18"}), ("Tu peux me déranger à nouveau.", "disturb_again", {}),
     ],
     "es": [
         ("¿Qué hora es?", "get_time", {}), ("Dime la hora, por favor.", "get_time", {}), ("¿Me puedes decir la hora?", "get_time", {}),
@@ -66,6 +74,10 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("¿Qué tengo mañana en el calendario?", "list_events", {"when": "tomorrow"}), ("¿Cuál es mi próxima cita?", "list_events", {"when": "next"}), ("¿Estoy libre el viernes?", "free_time", {"when": "friday"}),
         ("Apunta dentista en mi calendario para el viernes a las 9", "add_event", {"title": "dentista", "when": "friday", "time": "9"}), ("Dime las noticias", "get_news", {}), ("¿Cuánto vale el bitcoin?", "get_price", {"what": "bitcoin"}),
         ("¿Cuánto son cien dólares en euros?", "convert_currency", {"amount": 100, "from_currency": "USD", "to_currency": "EUR"}),
+        ("Llama a Anna.", "call_person", {"who": "Anna"}), ("¿Puedes llamar a tía María?", "call_person", {"who": "tía María"}),
+        ("Llama a Anna y dile que la cena está lista.", "call_person", {"who": "Anna", "message": "la cena está lista"}),
+        ("Ponme con Anna.", "put_through", {"who": "Anna"}), ("Pásame con Ben, por favor", "put_through", {"who": "Ben"}),
+        ("No me molestes durante dos horas", "do_not_disturb", {"hours": 2}), ("No me molestes hasta las seis", "do_not_disturb", {"until": "6"}), ("Ya puedes hablar otra vez", "disturb_again", {}),
     ],
     "nl": [("Hoe laat is het?", "get_time", {}), ("Zet een timer voor 10 minuten", "set_timer", {"minutes": 10})],
 }  # fmt: skip
@@ -90,16 +102,16 @@ FOR_THE_MODEL = {
     "de": [
         "Warum ist der Himmel blau?", "Erzähl mir eine Geschichte über einen Timer", "Mach das Licht an, wenn der Held im Roman nach Hause kommt", "Das Licht ist schön", "Wie spät ist es auf dem Mars?",
         "Was ist Liebe?", "Wie funktioniert eine Einkaufsliste?", "Ich habe gestern einen Timer gestellt", "Wer hat das Licht erfunden?", "Wie wird das Wetter, wenn ich zum Mars fliege?",
-        "Was ist die Hauptstadt von Frankreich?", "Stell dir vor, du wärst ein Timer", "Weck nicht die schlafenden Hunde", "Erinnere mich morgen um neun an den Termin", "Halt mal die Luft an", "Weiter.", "Die Lampe.", "5.",
+        "Ruf mir ein Taxi.", "Warum ruft Anna nicht an?", "Was ist die Hauptstadt von Frankreich?", "Stell dir vor, du wärst ein Timer", "Weck nicht die schlafenden Hunde", "Erinnere mich morgen um neun an den Termin", "Halt mal die Luft an", "Weiter.", "Die Lampe.", "5.",
     ],
     "fr": [
         "Pourquoi le ciel est-il bleu ?", "Raconte-moi une histoire", "Quelle heure est-il dans le roman ?", "La lumière est belle", "Quel temps fait-il si je vais sur Mars ?",
-        "Qui a inventé la lumière ?", "Combien coûte une lampe ?", "Quelle est la capitale de l'Italie ?", "J'ai mis un minuteur hier", "Réveille en moi le poète", "Ajoute un peu d'humour au poème",
+        "Comment s'appelle Anna ?", "Qui a inventé la lumière ?", "Combien coûte une lampe ?", "Quelle est la capitale de l'Italie ?", "J'ai mis un minuteur hier", "Réveille en moi le poète", "Ajoute un peu d'humour au poème",
         "Arrête de te plaindre et écris un poème", "Qui est l'auteur de ce livre ?", "Que veut dire minuteur ?", "Parle-moi de la météo au Moyen Âge",
     ],
     "es": [
         "¿Por qué el cielo es azul?", "Cuéntame un cuento", "¿Qué hora es en la novela?", "La luz es bonita", "¿Qué tiempo hace si voy a Marte?", "¿Quién inventó la luz?", "¿Cuánto cuesta una lámpara?",
-        "¿Cuál es la capital de Italia?", "Ayer puse un temporizador", "Pon un ejemplo", "Añade un poco de humor al poema", "¿Para qué sirve un temporizador?", "Para mí es difícil", "¿Qué significa compra?", "Repite conmigo el poema",
+        "¿Cómo se llama Anna?", "¿Cuál es la capital de Italia?", "Ayer puse un temporizador", "Pon un ejemplo", "Añade un poco de humor al poema", "¿Para qué sirve un temporizador?", "Para mí es difícil", "¿Qué significa compra?", "Repite conmigo el poema",
     ],
 }  # fmt: skip
 
@@ -165,3 +177,39 @@ def test_what_the_world_answers_is_told_in_the_language(
     (match,) = LANGUAGES[language].match_all(text)
     outcome = Outcome("key", match.tool or "", dict(match.arguments), Status.DONE, "in English", data)
     assert LANGUAGES[language].say(match, outcome) == said
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "status", "data", "said"),
+    [
+        ("de", "Ruf Anna an.", Status.UNCONFIRMED, {}, "Soll ich Anna anrufen?"),
+        ("de", "Ruf Anna an und sag ihr, dass das Essen fertig ist.", Status.UNCONFIRMED, {}, "Soll ich Anna anrufen und sagen: das Essen fertig ist?"),
+        ("de", "Ruf Anna an.", Status.FAILED, {"why": "unknown"}, "Ich kenne die Nummer von Anna nicht."),
+        ("de", "Ruf Anna an.", Status.FAILED, {}, "Das ging leider nicht."),
+        ("de", "Verbinde mich mit Anna.", Status.DONE, {}, "Ich verbinde mit Anna."),
+        ("de", "Nicht stören.", Status.DONE, {"seconds": 3600.0}, "Gut, ich störe dich für 1 Stunde nicht."),
+        ("de", "Stör mich bis 18 Uhr nicht", Status.DONE, {"seconds": 1234.0}, "Gut, ich störe dich bis 18 Uhr nicht."),
+        ("fr", "Appelle Anna et dis-lui que le dîner est prêt.", Status.UNCONFIRMED, {}, "Dois-je appeler Anna et dire : le dîner est prêt ?"),
+        ("fr", "Passe-moi Anna.", Status.UNCONFIRMED, {}, "Dois-je vous passer Anna ?"),
+        ("fr", "Passe-moi Anna.", Status.FAILED, {"why": "elsewhere"}, "Je ne peux passer quelqu'un qu'à la personne qui m'appelle."),
+        ("fr", "Ne me dérange pas pendant 30 minutes", Status.DONE, {"seconds": 1800.0}, "D'accord, je ne dérange plus pendant 30 minutes."),
+        ("es", "Llama a Anna.", Status.DONE, {}, "Llamo a Anna."),
+        ("es", "Llama a Anna.", Status.FAILED, {"why": "enough"}, "Lo siento, hoy ya he hecho tantas llamadas como puedo."),
+        ("es", "Ponme con Anna.", Status.FAILED, {"why": "undisturbed"}, "Anna no quiere que le molesten ahora. Puede dejar un mensaje."),
+        ("es", "No me molestes durante dos horas", Status.DONE, {"seconds": 7200.0}, "De acuerdo, no molestaré durante 2 horas."),
+    ],
+)  # fmt: skip
+def test_the_telephone_speaks_the_language(
+    language: str, text: str, status: Status, data: dict[str, Any], said: str
+) -> None:
+    (match,) = LANGUAGES[language].match_all(text)
+    outcome = Outcome("key", match.tool or "", dict(match.arguments), status, "in English", data)
+    assert LANGUAGES[language].say(match, outcome) == said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("de", "Ich rufe Anna an."), ("fr", "J'appelle Anna."), ("es", "Llamo a Anna.")]
+)
+def test_what_was_confirmed_is_told_in_the_language(language: str, said: str) -> None:
+    outcome = Outcome("key", "call_person", {"who": "Anna", "message": None}, Status.DONE, "in English")
+    assert LANGUAGES[language].confirmed(outcome) == said

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.json_store import JsonStore
 from tests.tools.calling import ALL, MemoryStore, context
 from tools import messages as module
+from tools.call_words import call_words
 from tools.executor import Executor
 from tools.messages import MailboxFull, Messages
 
@@ -17,9 +18,10 @@ HOUR, DAY = 3600.0, 24 * 3600.0
 
 
 class Mailbox:
-    def __init__(self, store=None) -> None:
+    def __init__(self, store=None, language: str = "en") -> None:
         self.now = NOON
-        self.messages = Messages(store or MemoryStore(), ["Ana", "Ben"], lambda: UTC, lambda: self.now)
+        words = call_words(language)
+        self.messages = Messages(store or MemoryStore(), ["Ana", "Ben"], lambda: UTC, lambda: self.now, words)
         self.turns = 0
 
     async def tell(self, person: str | None) -> list[str]:
@@ -50,6 +52,45 @@ async def test_it_says_on_which_day_where_that_is_over():
     await box.messages.leave("The parcel has come.", caller="+15551234", to=None)
     box.now += DAY
     assert await box.tell("ben") == ["Somebody at +15551234 called yesterday at 12:00 PM: The parcel has come."]
+
+
+@pytest.mark.parametrize(
+    ("language", "today", "yesterday", "longer_ago", "hint"),
+    [
+        (
+            "de",
+            "Ana, Tom hat um 12:00 Uhr angerufen: Bis um neun.",
+            "Tom hat gestern um 12:00 Uhr angerufen",
+            "Tom hat am 7.5. um 12:00 Uhr angerufen",
+            "Für Ana gibt es eine Nachricht von Tom.",
+        ),
+        (
+            "fr",
+            "Ana, Tom a appelé à 12:00 : Bis um neun.",
+            "Tom a appelé hier à 12:00",
+            "Tom a appelé le 7/5 à 12:00",
+            "Il y a un message pour Ana de Tom.",
+        ),
+        (
+            "es",
+            "Ana, Tom ha llamado a las 12:00: Bis um neun.",
+            "Tom ha llamado ayer a las 12:00",
+            "Tom ha llamado el 7/5 a las 12:00",
+            "Hay un mensaje para Ana de Tom.",
+        ),
+    ],
+)
+async def test_it_is_told_in_the_language_of_the_household(
+    language: str, today: str, yesterday: str, longer_ago: str, hint: str
+):
+    box = Mailbox(language=language)
+    await box.messages.leave("Bis um neun.", caller="tom", to="Ana")
+    assert await box.tell(None) == [hint]
+    assert await box.tell("ana") == [today]
+    for days, said in ((1, yesterday), (8, longer_ago)):
+        await box.messages.leave("Bis um neun.", caller="tom", to=None)
+        box.now += days * DAY
+        assert (await box.read("ana")).startswith(said)
 
 
 async def test_nobody_else_hears_a_person_s_message():
@@ -112,7 +153,9 @@ async def test_what_nobody_came_for_is_dropped_after_a_month():
 async def test_one_caller_cannot_fill_the_mailbox():
     box = Mailbox()
     for _ in range(module.MOST_FROM_ONE):
+        assert await box.messages.takes_from("")
         await box.messages.leave("Hello", caller="", to=None)
+    assert not await box.messages.takes_from("")
     with pytest.raises(MailboxFull):
         await box.messages.leave("Hello", caller="", to=None)
     await box.messages.leave("Hello", caller="tom", to=None)
@@ -122,6 +165,7 @@ async def test_a_full_mailbox_takes_no_more():
     box = Mailbox()
     for number in range(module.MOST):
         await box.messages.leave("Hello", caller=str(number), to=None)
+    assert not await box.messages.takes_from("tom")
     with pytest.raises(MailboxFull):
         await box.messages.leave("Hello", caller="tom", to=None)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.tools.calling import MemoryStore, context
 from tools import telephone as module
+from tools.call_words import CALL_WORDS, CallWords, call_words
 from tools.executor import Executor
 from tools.outcomes import Status
 from tools.telephone import EMERGENCY, Dialled, Exchange, Rules, Telephone, dialled
@@ -34,14 +35,14 @@ RULES = Rules(people=("ana",), numbers=("+49170*", "**610"), daily_limit=2, remi
 
 
 class House:
-    def __init__(self, *outcomes: Dialled, rules: Rules = RULES) -> None:
+    def __init__(self, *outcomes: Dialled, rules: Rules = RULES, words: CallWords = CALL_WORDS["en"]) -> None:
         self.line = Line(*outcomes)
         exchange = Exchange()
         exchange.line = self.line
         self.told: list[str] = []
         contacts = {"ben": "+49 170 1234567", "ana": "**610", "aunt": "+1 555"}
         self.kept = MemoryStore()
-        self.telephone = Telephone(exchange, contacts, rules, self.kept, self.tell, lambda: UTC)
+        self.telephone = Telephone(exchange, contacts, rules, self.kept, self.tell, lambda: UTC, words)
         self.executor = Executor(self.telephone.tools())
 
     async def tell(self, text: str) -> None:
@@ -67,7 +68,7 @@ class House:
         wanted = await self.telephone._wanted.get()
         outcome = await self.telephone._tried(wanted, busy_only=True)
         if outcome is not Dialled.ANSWERED:
-            await self.tell(f"{wanted.who} {outcome.value}.")
+            await self.tell(self.telephone._told(wanted.who, outcome))
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +85,34 @@ async def test_a_call_is_confirmed_and_made_with_the_message():
     ((number, person, words),) = house.line.calls
     assert (number, person) == ("+491701234567", "Ben")
     assert "Ana wants to tell you: dinner is ready" in words
+
+
+async def test_nobody_is_put_through_to_a_person_who_does_not_want_to_be_disturbed():
+    house = House()
+    house.telephone._exchange.undisturbed = lambda person: person == "ben"
+    _, outcome = await house.ask(tool="put_through", device="sip:100", who="Ben")
+    assert outcome.status is Status.FAILED
+    assert (outcome.say, outcome.data) == (
+        "Ben does not want to be disturbed now. You can leave a message.",
+        {"why": "undisturbed"},
+    )
+    assert not house.line.through
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "busy"),
+    [
+        ("de", "Ana lässt ausrichten: das Essen ist fertig.", "Bei Ben ist besetzt."),
+        ("fr", "Ana vous fait dire : das Essen ist fertig.", "La ligne de Ben est occupée."),
+        ("es", "Ana quiere decirle: das Essen ist fertig.", "La línea de Ben está ocupada."),
+    ],
+)
+async def test_people_are_spoken_to_in_the_language_of_the_household(language: str, said: str, busy: str):
+    house = House(Dialled.BUSY, Dialled.BUSY, words=call_words(language))
+    await house.ask(who="Ben", message="das Essen ist fertig")
+    await house.made()
+    assert said in house.line.calls[0][2]
+    assert house.told == [busy]
 
 
 async def test_whoever_calls_is_put_through_after_a_yes():
@@ -161,7 +190,7 @@ async def test_who_is_busy_is_called_again_and_who_does_not_answer_is_told_of():
     await house.ask(who="ben")
     await house.made()
     assert len(house.line.calls) == 2
-    assert house.told == ["ben does not answer."]
+    assert house.told == ["Ben does not answer."]
 
 
 async def test_a_reminder_rings_twice_and_counts():
