@@ -61,6 +61,11 @@ class Admission:
     leaves_message: bool = False
     """Whether the caller is asked for a message, and talks to nobody."""
 
+    @property
+    def named(self) -> str:
+        """As whose a message is kept: a person's name, else a number."""
+        return self.person or self.number
+
     def caller(self, *, proven: bool) -> Caller:
         """Return who speaks; `proven` is whether the PIN was given."""
         of_the_house = proven or (self.kind == "person" and not self.asks_pin)
@@ -89,7 +94,12 @@ class Directory:
         self._messages = settings.messages
 
     def admit(self, address: str, *, trusted: bool, quiet: bool = False) -> Admission:
-        """Decide about a call, from whatever address of its caller it came with; `quiet` is whether hours are."""
+        """Decide about a call, from whatever address of its caller it came with.
+
+        Args:
+            trusted: whether it comes from where calls are taken.
+            quiet: whether nobody wants to be disturbed now.
+        """
         number = number_of(address, self._country)
         if not trusted:
             return Admission("refused", number)

@@ -10,7 +10,6 @@ from uuid import uuid4
 from loguru import logger
 
 from pipeline.assistant import AssistantNotReady
-from pipeline.quiet import Quiet, QuietHours
 from pipeline.sip_settings import Sip
 from satellites.services import House, Satellite, Service
 from satellites.sip import wire
@@ -79,9 +78,6 @@ class SipDoor:
         self._settings: Sip = house.settings.sip
         self._directory = Directory(self._settings)
         self._pins = Pins(self._settings.pin)
-        household = house.settings.household
-        hours = QuietHours(household.quiet) if household.quiet else None
-        self._quiet = Quiet(hours, zone=lambda: household.zone)
         self._accounts = {name: _Account() for name, each in self._settings.accounts.items() if each.registers}
         self._open: dict[int, _Open] = {}
         self._banned: dict[str, float] = {}
@@ -95,8 +91,6 @@ class SipDoor:
     async def run(self) -> None:
         """Take calls until cancelled; when the telephone process dies, its calls end, and it is started again."""
         pause = FIRST_PAUSE
-        if "quiet" in self._settings.messages and not self._house.settings.household.quiet:
-            logger.warning('sip.messages has "quiet", but there are no quiet hours: set household.quiet')
         self._house.assistant.exchange.line = self
         async with asyncio.TaskGroup() as self._calls:
             while True:
@@ -210,18 +204,19 @@ class SipDoor:
         logger.warning(f"telephone: {account.problem}; tried again in {report.again:.0f} s")
 
     def _ring(self, report: wire.Incoming) -> None:
-        admission = self._directory.admit(report.caller, trusted=report.trusted, quiet=self._quiet.everywhere)
+        quiet = self._house.assistant.exchange.undisturbed(None)
+        admission = self._directory.admit(report.caller, trusted=report.trusted, quiet=quiet)
         who = f"{shown(admission.number)} by {report.account or report.address or 'somebody'}"
         if admission.kind == "refused":
             why = "its number is not below sip.people" if report.trusted else "it comes from outside of sip.networks"
             logger.info(f"a call from {who} is refused: {why}")
-            self.phone.send(wire.HangUp(report.call))
+            self.phone.send(wire.Refuse(report.call, 403))
             return
         try:
             self._house.assistant.speech()
         except AssistantNotReady as error:
             logger.warning(f"a call from {who} is not taken: {error}")
-            self.phone.send(wire.HangUp(report.call))
+            self.phone.send(wire.Refuse(report.call, 480))
             return
         logger.info(f"a call from {who} is taken")
         each = self._open[report.call] = _Open(
@@ -269,7 +264,8 @@ class SipDoor:
         try:
             if answers:
                 await asyncio.sleep(ANSWER_PAUSE)
-                self.phone.send(wire.Answer(number))
+                taken = await self._has_room(each.call.admission)
+                self.phone.send(wire.Answer(number) if taken else wire.Refuse(number, 480))
             await _first(each.established, each.over)
             if not each.over.is_set():
                 await each.call.run()
@@ -279,6 +275,15 @@ class SipDoor:
             self.phone.send(wire.HangUp(number))
             del self._open[number]
             logger.info(f"the call with {shown(each.call.admission.number)} is over{_heard(each.quality)}")
+
+    async def _has_room(self, admission: Admission) -> bool:
+        """Whether there is room for what a caller is let in for alone: a message."""
+        messages = self._house.assistant.exchange.messages
+        may_talk = not admission.leaves_message or (admission.kind == "person" and self._pins.length > 0)
+        if may_talk or messages is None or await messages.takes_from(admission.named):
+            return True
+        logger.warning(f"a call from {shown(admission.number)} is not taken: too many of its messages wait already")
+        return False
 
     def _setup(self) -> wire.Setup:
         chosen = self._settings

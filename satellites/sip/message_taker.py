@@ -67,8 +67,7 @@ class MessageTaker:
             return self._phrases.not_understood
         who = shown(self._admission.number)
         try:
-            caller = self._admission.person or self._admission.number
-            await messages.leave(text, caller=caller, to=to or meant(text, messages.people))
+            await messages.leave(text, caller=self._admission.named, to=to or meant(text, messages.people))
         except MailboxFull:
             logger.warning(f"a message of {who} is not taken: too many wait already")
             return self._phrases.no_more_messages

@@ -22,13 +22,13 @@ from baresip import (
     CallState,
     CallStats,
     Event,
-    Runtime,
     StackEvent,
 )
 
 from satellites.sip import socket_filter, wire
 from satellites.sip.guard import BAN_SECONDS, Bans, Guard, Traced, read_trace
 from satellites.sip.media import Media
+from satellites.sip.refusal import RefusingRuntime
 from satellites.sip.registering import keep_registered
 from satellites.sip.stack import Line, addresses_of, configuration, open_lines
 
@@ -76,7 +76,7 @@ class Telephone:
     def __init__(self, setup: wire.Setup, writer: asyncio.StreamWriter) -> None:
         self._setup = setup
         self._writer = writer
-        self._runtime = Runtime()
+        self._runtime = RefusingRuntime()
         self._lines: list[Line] = []
         self._calls: dict[int, Call] = {}
         self._media: dict[int, Media] = {}
@@ -126,6 +126,8 @@ class Telephone:
                     media.flush()
             case wire.Answer(number) if (ringing := self._decided(number)) is not None:
                 self._start(self._answer(number, ringing))
+            case wire.Refuse(number) if (ringing := self._decided(number)) is not None:
+                self._start(self._runtime.refuse(ringing, order.status))
             case wire.HangUp(number) if (ending := self._decided(number)) is not None:
                 self._start(ending.hangup())
             case wire.Dial():
@@ -138,7 +140,8 @@ class Telephone:
     def _rings(self, call: Call, line: Line) -> None:
         self._number += 1
         self._adopt(self._number, call)
-        deadline = asyncio.get_running_loop().call_later(DECIDE_SECONDS, self.obey, wire.HangUp(self._number))
+        refusal = wire.Refuse(self._number, 480)
+        deadline = asyncio.get_running_loop().call_later(DECIDE_SECONDS, self.obey, refusal)
         self._deciding[self._number] = deadline
         self._start(self._announce(self._number, call, line.account))
 

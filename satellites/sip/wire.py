@@ -68,8 +68,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """Do not take a call that rings."""
+
+    call: int
+    status: Literal[403, 480, 486]
+    """What the caller's telephone is told: that they may not, that nobody is there now, that it is busy."""
+    kind: Literal["refuse"] = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
-    """End a call, or do not take it."""
+    """End a call."""
 
     call: int
     kind: Literal["hang-up"] = "hang-up"
@@ -225,7 +235,7 @@ class Banned:
     kind: Literal["banned"] = "banned"
 
 
-Order = Setup | Answer | HangUp | Flush | Dial | Transfer
+Order = Setup | Answer | Refuse | HangUp | Flush | Dial | Transfer
 Report = (
     Ready | Alive | Registration | Incoming | Established | Held | Digit | Quality | Ended | NotTransferred | Banned
 )

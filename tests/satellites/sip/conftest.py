@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.assistant import AssistantNotReady
 from pipeline.settings import Settings
 from satellites.services import House
 from satellites.sip.door import SipDoor
@@ -24,11 +25,11 @@ RTP = (20_000, 20_999)
 class Telephone:
     """The door, run with a scripted assistant behind it and a real telephone process."""
 
-    def __init__(self, folder: Path, household: dict[str, Any] | None = None, **settings: Any) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.port = free_port()
         sip = {"enabled": True, "listen": "127.0.0.1", "port": self.port, "rtp_ports": RTP, **settings}
         self.assistant = Assistant()
-        self.settings = Settings(data_dir=folder, sip=sip, household=household or {})
+        self.settings = Settings(data_dir=folder, sip=sip)
         self.door = SipDoor(House(self.assistant, self.settings))
 
     @property
@@ -48,6 +49,8 @@ class Assistant(ScriptedAssistant):
     """It speaks alone, too."""
 
     def speech(self) -> "Assistant":
+        if not self.well:
+            raise AssistantNotReady("it is starting")
         return self
 
     async def speak(self, text: str, *, rate: int) -> AsyncIterator[bytes]:
@@ -60,6 +63,7 @@ class Assistant(ScriptedAssistant):
         self.exchange = Exchange()
         self.exchange.messages = Messages(MemoryStore(), ["ana", "ben"], lambda: UTC)
         self.dictated = ""
+        self.well = True
 
     async def holds_speech(self, audio: np.ndarray) -> bool:
         return bool(np.abs(audio).max(initial=0) > 0.1)

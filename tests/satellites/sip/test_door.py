@@ -15,6 +15,7 @@ from pipecat.frames.frames import TTSSpeakFrame
 from pipeline.caller import Permission
 from tests.peers.sip.phones import Softphone, baresip, eventually, registrar, sipp, softphone
 from tests.satellites.sip.conftest import Telephone, telephone
+from tools.messages import MOST_FROM_ONE
 from tools.telephone import Dialled
 from voice import recordings
 
@@ -50,11 +51,56 @@ async def test_a_person_calls_speaks_and_is_answered(tmp_path: Path):
         await eventually(lambda: not house.calls)
 
 
-async def test_a_stranger_hears_that_it_is_busy_and_nothing_is_begun(tmp_path: Path):
+async def test_a_stranger_hears_that_it_is_not_allowed_and_nothing_is_begun(tmp_path: Path):
     async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path, id="sip:666@127.0.0.1") as phone:
         await phone.do("call", uri=house.uri)
-        await phone.until(event="state", state="DISCONNECTED", status=486)
+        await phone.until(event="state", state="DISCONNECTED", status=403, reason="Forbidden")
         assert not house.assistant.callers
+
+
+async def test_while_the_assistant_is_not_well_nobody_can_be_reached(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path) as phone:
+        house.assistant.well = False
+        await phone.do("call", uri=house.uri)
+        await phone.until(event="state", state="DISCONNECTED", status=480, reason="Temporarily Unavailable")
+
+
+async def test_who_can_leave_no_message_any_more_is_not_answered(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN, messages=("unlisted",)) as house:
+        messages = house.assistant.exchange.messages
+        assert messages is not None
+        for _ in range(MOST_FROM_ONE):
+            await messages.leave("please call back", caller="+15551234", to=None)
+        async with softphone(tmp_path, id="sip:+15551234@127.0.0.1") as phone:
+            await phone.do("call", uri=house.uri)
+            await phone.until(event="state", state="DISCONNECTED", status=480)
+            await eventually(lambda: not house.calls)
+        assert not house.assistant.spoken
+
+
+async def test_a_refused_call_leaves_another_one_with_its_call_id_alone(tmp_path: Path):
+    async with telephone(tmp_path, people={"sipp": "ana"}) as house:
+        arguments = (f"127.0.0.1:{house.port}", "-s", "passfel", "-m", "1", "-cid_str", "the-same@%s")
+        good = asyncio.create_task(sipp("-sn", "uac", *arguments, "-d", "3000"))
+        await eventually(house.assistant.started.is_set)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.1", 0))
+            stranger.setblocking(False)
+            here = stranger.getsockname()[1]
+            ask = (
+                f"INVITE sip:passfel@127.0.0.1:{house.port} SIP/2.0\r\nFrom: <sip:666@127.0.0.1>;tag=other\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{here};branch=z9hG4bKother\r\nTo: <sip:passfel@127.0.0.1>\r\n"
+                f"Call-ID: the-same@127.0.0.1\r\nCSeq: 1 INVITE\r\nContact: <sip:666@127.0.0.1:{here}>\r\n"
+                "Max-Forwards: 5\r\nContent-Length: 0\r\n\r\n"
+            )
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendto(stranger, ask.encode(), ("127.0.0.1", house.port))
+            answer = b""
+            async with asyncio.timeout(5):
+                while not answer.startswith((b"SIP/2.0 4", b"SIP/2.0 5", b"SIP/2.0 6")):
+                    answer = await loop.sock_recv(stranger, 4096)
+        code, output = await good
+        assert code == 0, output[-1000:]
 
 
 async def test_a_guest_may_ask_and_nothing_more(tmp_path: Path):
@@ -67,7 +113,7 @@ async def test_a_guest_may_ask_and_nothing_more(tmp_path: Path):
 async def test_from_outside_of_the_networks_nobody_is_let_in(tmp_path: Path):
     async with telephone(tmp_path, **KNOWN, networks=("10.0.0.0/8",)) as house, softphone(tmp_path) as phone:
         await phone.do("call", uri=house.uri)
-        await phone.until(event="state", state="DISCONNECTED", status=486)
+        await phone.until(event="state", state="DISCONNECTED", status=403)
 
 
 async def test_a_pin_is_asked_for_typed_and_lets_in(tmp_path: Path):
@@ -102,9 +148,10 @@ async def test_a_stranger_leaves_a_message_and_hangs_up(tmp_path: Path):
 
 
 @pytest.mark.long
-async def test_in_quiet_hours_everybody_is_asked_for_a_message_and_the_pin_lets_in(tmp_path: Path):
-    quiet = {"household": {"quiet": "00:00-23:59"}, "messages": ("quiet",)}
+async def test_while_it_is_quiet_everybody_is_asked_for_a_message_and_the_pin_lets_in(tmp_path: Path):
+    quiet = {"messages": ("quiet",)}
     async with telephone(tmp_path, **quiet, **KNOWN, pin="4711") as house, softphone(tmp_path) as phone:
+        house.assistant.exchange.undisturbed = lambda _: True
         house.assistant.dictated = "I am on my way"
         await phone.call(house.uri)
         await eventually(lambda: voiced(phone.heard()) > 0.02)
