@@ -259,6 +259,8 @@ def test_several_items_are_several_calls(text: str, items: list[str]) -> None:
         ("It's news for 5 minutes", "Snooze for 5 minutes"),
         ("A passful. What time is it?", "Passfel, what time is it?"),
         ("What's the weather life?", "What's the weather like?"),
+        ("Stop what time is it?", "What time is it?"),
+        ("Wait, stop set a timer for ten minutes.", "Set a timer for ten minutes."),
     ],
 )
 def test_what_the_recognizer_mishears_is_understood(heard: str, said: str) -> None:
