@@ -59,7 +59,7 @@ from voice.frames import (
     UserTurnAbandonedFrame,
 )
 from voice.turns import ONSET, PREROLL, TurnTaker, windows
-from voice.vad import WINDOW, WINDOW_SECONDS, SpeechDetector
+from voice.vad import WINDOW, WINDOW_SECONDS, SpeechDetector, loudness
 from voice.whisper import Audio, Transcript, WhisperEngine, WhisperError
 
 SMART_TURN_LIMIT: Final = 5.0
@@ -174,7 +174,7 @@ class Hearing(FrameProcessor):
             async with self._lock:
                 self._audio.append(window)
                 if self._taker.enabled:
-                    await self._execute(self._taker.window(self._speech.probability(window)))
+                    await self._execute(self._taker.window(self._speech.probability(window), loudness(window)))
                 self._forget()
 
     def _forget(self) -> None:

@@ -55,7 +55,13 @@ def only_stops(text: str) -> bool:
 
 
 def judge_overlap(
-    transcript: Transcript, said: list[str], *, final: bool, before: str = "", goes_on: bool = False
+    transcript: Transcript,
+    said: list[str],
+    *,
+    final: bool,
+    before: str = "",
+    goes_on: bool = False,
+    afar: bool = False,
 ) -> Overlap:
     """Judge what was heard over the assistant's voice.
 
@@ -65,14 +71,17 @@ def judge_overlap(
         final: whether the person has paused; before that Whisper guesses, and only words that it hears twice count.
         before: what it heard at the look before this one.
         goes_on: whether the person's turn had only just seemed to be over, so that speech is likelier than a hum.
+        afar: whether it comes from people who are too far away to be meant; they may only ask for silence.
     """
     words = words_of(transcript.text)
     if not words or transcript.doubtful:
         return Overlap.NOTHING
+    if "stop" in words or f"{' '.join(words)} ".startswith(tuple(f"{each} " for each in STOPPING)):
+        return Overlap.INTERRUPTION
+    if afar:
+        return Overlap.NOTHING
     if all(word in BACKCHANNELS for word in words) and len(words) <= 4:
         return Overlap.BACKCHANNEL
-    if f" {' '.join(words)} ".find(" stop ") >= 0 or " ".join(words).startswith(STOPPING):
-        return Overlap.INTERRUPTION
     may_be_a_hum = transcript.seconds < SHORT and not goes_on
     least = LEAST_LOG_PROBABILITY_OF_SHORT if may_be_a_hum else LEAST_LOG_PROBABILITY
     if (

@@ -9,7 +9,8 @@ Its clock is the audio itself, counted in windows of 32 ms, so that the same rec
 In PAUSED the utterance is transcribed, and as soon as its words make an end of turn plausible the answer is prepared
 on speculation; only when the silence has outlasted the `patience` for those words is the turn committed. If the person
 goes on, the speculation is withdrawn. Speech over the assistant's own voice ducks it at once, and takes the turn only
-when the words show that somebody means to.
+when the words show that somebody means to. Over it, people who talk afar are told from whoever speaks to the assistant:
+they end no silence and may only say "stop".
 """
 
 import re
@@ -36,6 +37,7 @@ from voice.commands import (
     Withdraw,
 )
 from voice.endpointing import patience
+from voice.nearness import Nearness
 from voice.overlap import Overlap, judge_overlap, only_stops
 from voice.vad import WINDOW_SECONDS
 from voice.whisper import Transcript
@@ -67,6 +69,8 @@ OVERLAP_KEPT: Final = windows(3.0)
 """Of sound that goes on over the assistant's voice, such as a noise, only the latest is listened to: in all of it
 a sentence would drown, and each look would cost more than the one before."""
 DUCK_AT_MOST: Final = windows(1.6)
+NEAR_ONLY_AFTER: Final = windows(4.0)
+"""For how long after an interruption those afar are not listened to: until it is answered."""
 ABANDON_AFTER: Final = 1.4
 """Seconds of silence after sound in which there were no words: longer than most pauses behind a first word that was too
 short to be understood alone."""
@@ -123,6 +127,10 @@ class TurnTaker:
         self._voiced = 0
         self._ducked_at: int | None = None
         self._overlapping = False
+        self._afar = False
+        self._near_only_until = 0
+        self._nearness = Nearness()
+        self._looks: dict[int, bool] = {}  # what is being transcribed of this utterance: whether a pause was behind it
         self._interrupting = False
         self._overheard = ""
         self._assistant_speaking = False
@@ -171,11 +179,18 @@ class TurnTaker:
             commands.append(Abandon())
         return commands + self._become_quiet()
 
-    def window(self, probability: float) -> list[Command]:
-        """Take the speech probability of the next 32 ms."""
+    def window(self, probability: float, loudness: float = 0.0) -> list[Command]:
+        """Take the speech probability of the next 32 ms, and how loud they are in dBFS."""
         self._now += 1
         if not self.enabled:
             return []
+        self._nearness.hear(loudness)
+        if self._nearness.afar and self._hears_only_near():
+            probability = 0.0
+        self._nearness.count(speech=probability >= SPEECH_PROBABILITY)
+        if self._afar and self._nearness.run >= ONSET:
+            # Somebody near has begun to speak while others do afar.
+            return self._begin()
         match self._state:
             case State.QUIET:
                 return self._in_quiet(probability)
@@ -196,15 +211,13 @@ class TurnTaker:
 
     def transcribed(self, request: int, transcript: Transcript) -> list[Command]:
         """Take the result of a `Transcribe`; one that has been overtaken is ignored."""
+        if self._overlapping:
+            return self._settle_overlap(request, transcript) if request in self._looks else []
         if self._pause and request == self._pause.request:
             self._pause.transcript = transcript
-            if self._overlapping:
-                return self._settle_overlap(transcript, final=True)
             # With more silence behind the words smart turn judges anew; what is known decides meanwhile.
             return [*self._decide(), *self._listen_for_end()]
         if request == self._partial_request and self._state is State.SPEAKING:
-            if self._overlapping:
-                return self._settle_overlap(transcript, final=False)
             return [ShowPartial(transcript.text)] if transcript.text and not transcript.doubtful else []
         return []
 
@@ -219,21 +232,33 @@ class TurnTaker:
 
     def _in_quiet(self, probability: float) -> list[Command]:
         self._onset = self._onset + 1 if probability >= SPEECH_PROBABILITY else max(0, self._onset - 1)
-        if self._onset < ONSET:
-            return []
+        return self._begin() if self._onset >= ONSET else []
+
+    def _begin(self) -> list[Command]:
         self._set_state(State.SPEAKING)
         self._start = max(0, self._now - ONSET - PREROLL)
-        self._voiced = self._onset
+        self._voiced, self._pause = ONSET, None
         self._onset = self._low = 0
         self._overlapping = self._assistant_speaking and self.may_interrupt
+        self._afar = self._overlapping and self._nearness.afar
+        self._nearness.begin(ONSET)
         self._interrupting = False
         self._overheard = ""
+        self._looks.clear()
         self._continued = self._continuable()
         self._next_partial = self._now + (OVERLAP_FIRST_LOOK if self._overlapping else FIRST_PARTIAL)
         if not self._overlapping:
             return self._take_floor()
+        if self._afar:
+            return []
         self._ducked_at = self._now
         return [Duck()]
+
+    def _hears_only_near(self) -> bool:
+        """Tell whether what comes from afar is left out: while somebody near interrupts, and until that is answered."""
+        if self._state is State.QUIET:
+            return not self._assistant_speaking and self._now < self._near_only_until
+        return (self._overlapping or self._interrupting) and not self._afar
 
     def _in_speech(self, probability: float) -> list[Command]:
         commands: list[Command] = []
@@ -251,6 +276,7 @@ class TurnTaker:
         if self._now >= self._next_partial and self._low == 0:
             self._next_partial = self._now + (OVERLAP_EVERY if self._overlapping else PARTIAL_EVERY)
             self._partial_request = self._new_request()
+            self._looks[self._partial_request] = False
             commands.append(Transcribe(self._partial_request, self._start, self._now, final=False))
         return commands
 
@@ -267,6 +293,7 @@ class TurnTaker:
 
     def _transcribe(self, began: int) -> list[Command]:
         self._pause = _Pause(self._new_request(), began)
+        self._looks[self._pause.request] = True
         return [Transcribe(self._pause.request, self._start, self._now, final=True)]
 
     def _listen_for_end(self) -> list[Command]:
@@ -301,6 +328,9 @@ class TurnTaker:
         wait = self._wait(text, pause)
         if self.silence >= wait or self._now - self._start > LONGEST_TURN:
             self._ended, self._answered = (self._start, self._now), True
+            self._nearness.keep()
+            if self._interrupting:
+                self._near_only_until = self._now + NEAR_ONLY_AFTER
             return [*self._become_quiet(), Commit(text, pause.transcript.language, answer=self._wants_answer(text))]
         if pause.speculated is None and wait <= SPECULATE_UP_TO and self._wants_answer(text):
             pause.speculated = text
@@ -317,16 +347,27 @@ class TurnTaker:
         logger.trace(f"patience {wait:.2f} s for {text!r} at {probability:.2f}")
         return max(wait, self.shortest_silence)
 
-    def _settle_overlap(self, transcript: Transcript, *, final: bool) -> list[Command]:
-        goes_on = self._continued is not None
-        verdict = judge_overlap(transcript, list(self._said), final=final, before=self._overheard, goes_on=goes_on)
+    def _settle_overlap(self, request: int, transcript: Transcript) -> list[Command]:
+        # Who has gone on after a pause meanwhile had paused all the same.
+        final, over = self._looks[request], False
+        if self._pause and self._pause.request == request:
+            self._pause.transcript, over = transcript, True
+        self._looks = {later: paused for later, paused in self._looks.items() if later > request}
+        verdict = judge_overlap(
+            transcript,
+            list(self._said),
+            final=final,
+            before=self._overheard,
+            goes_on=self._continued is not None,
+            afar=self._assistant_speaking and (self._afar or self._nearness.utterance_afar),
+        )
         self._overheard = transcript.text
         # Nobody is left to be listened to: a "yes" is an answer.
-        answers = verdict is Overlap.BACKCHANNEL and final and not self._assistant_speaking
+        answers = verdict is Overlap.BACKCHANNEL and over and not self._assistant_speaking
         if verdict is Overlap.INTERRUPTION or answers:
             self._interrupting = self._assistant_speaking
             return [*self._unduck(), *self._take_floor()]
-        if not final:
+        if not over:
             return []
         commands: list[Command] = self._unduck()
         if verdict is Overlap.BACKCHANNEL:
@@ -334,7 +375,7 @@ class TurnTaker:
         return commands + self._become_quiet()
 
     def _take_floor(self) -> list[Command]:
-        self._overlapping = False
+        self._overlapping = self._afar = False
         continued, self._continued = self._continued, None
         if continued is None:
             return [StartTurn(), *self._decide()]
@@ -364,8 +405,9 @@ class TurnTaker:
         self._set_state(State.QUIET)
         self._pause = None
         self._onset = self._low = self._voiced = 0
-        self._overlapping = False
+        self._overlapping = self._afar = False
         self._continued = None
+        self._looks.clear()
         return self._unduck()
 
     def _new_request(self) -> int:

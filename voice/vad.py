@@ -82,3 +82,8 @@ class SpeechStream:
             self._state[:] = 0
             self._quiet = _SETTLED
         return probability
+
+
+def loudness(samples: npt.NDArray[np.float32]) -> float:
+    """Return how loud samples in -1 to 1 are, in dBFS, with -120 for digital silence."""
+    return 10 * math.log10(float(np.dot(samples, samples)) / len(samples) + 1e-12)

@@ -22,6 +22,8 @@ from voice.vad import WINDOW_SECONDS
 from voice.whisper import Transcript
 
 SPEECH, SILENCE = 0.9, 0.02
+NEAR, FAR, ROOM = -25.0, -38.0, -65.0
+"""dBFS."""
 
 
 def heard(text: str, log_probability: float = -0.2) -> Transcript:
@@ -41,10 +43,10 @@ class Microphone:
         self._due: list[tuple[int, Transcribe | PredictEnd]] = []
         self._now = 0
 
-    def hear(self, seconds: float, probability: float) -> None:
+    def hear(self, seconds: float, probability: float, loudness: float = NEAR) -> None:
         for _ in range(windows(seconds)):
             self._now += 1
-            self.note(self.taker.window(probability))
+            self.note(self.taker.window(probability, loudness))
             for due, request in [entry for entry in self._due if entry[0] <= self._now]:
                 self._due.remove((due, request))
                 if isinstance(request, Transcribe):
@@ -52,11 +54,11 @@ class Microphone:
                 else:
                     self.note(self.taker.predicted(request.request, self.probability))
 
-    def speak(self, seconds: float = 1.0) -> None:
-        self.hear(seconds, SPEECH)
+    def speak(self, seconds: float = 1.0, loudness: float = NEAR) -> None:
+        self.hear(seconds, SPEECH, loudness)
 
     def rest(self, seconds: float = 1.0) -> None:
-        self.hear(seconds, SILENCE)
+        self.hear(seconds, SILENCE, ROOM)
 
     def note(self, commands: list[Command]) -> None:
         for command in commands:
@@ -330,17 +332,99 @@ def test_a_sentence_over_a_long_noise_is_listened_to_alone() -> None:
     assert [command for _, command in microphone.log if isinstance(command, StartTurn)]
 
 
+def test_words_are_heard_twice_however_long_each_look_takes() -> None:
+    microphone = Microphone(delay=14)
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.speak(2.5)
+    assert microphone.said(StartTurn)
+
+
+def test_a_pause_shorter_than_it_takes_to_understand_it_was_a_pause() -> None:
+    microphone = Microphone()
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.words = "London"
+    microphone.speak(0.3)
+    microphone.rest(0.08)
+    microphone.speak(0.25)
+    assert microphone.said(StartTurn), "one word is enough once somebody has paused"
+
+
+def conversation() -> Microphone:
+    """Somebody near has asked something, and is being answered."""
+    microphone = Microphone()
+    microphone.speak(1.0)
+    microphone.rest(1.0)
+    microphone.log.clear()
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.rest(2.0)
+    return microphone
+
+
+def test_people_who_talk_afar_neither_interrupt_the_answer_nor_lower_it() -> None:
+    microphone = conversation()
+    microphone.words = "and then she went to London with her brother"
+    for _ in range(5):
+        microphone.speak(2.0, FAR)
+        microphone.rest(0.3)
+    assert not microphone.said(Duck, StartTurn, Backchannel)
+
+
+def test_who_is_afar_can_still_stop_the_answer() -> None:
+    microphone = conversation()
+    microphone.words = "stop"
+    microphone.speak(0.6, FAR)
+    microphone.rest(1.0)
+    assert microphone.said(StartTurn)
+
+
+def test_somebody_near_interrupts_and_is_heard_out_over_people_afar() -> None:
+    microphone = conversation()
+    microphone.words = "and then she went to London with her brother"
+    microphone.speak(4.3, FAR)
+    began = microphone.taker.now
+    microphone.words = "what about tomorrow?"
+    microphone.speak(1.2)
+    microphone.speak(1.5, FAR)
+    assert microphone.said(StartTurn, Commit) == [StartTurn(), Commit("what about tomorrow?", "en")]
+    looks = [command for command in microphone.said(Transcribe) if isinstance(command, Transcribe) and command.final]
+    assert looks[-1].start >= began - windows(0.5), "what was said afar is no part of it"
+
+
+def test_those_afar_do_not_go_on_with_what_somebody_near_has_asked() -> None:
+    microphone = conversation()
+    microphone.words = "what about tomorrow?"
+    microphone.speak(1.2)
+    microphone.note(microphone.taker.assistant_speaks(speaking=False))
+    microphone.speak(3.0, FAR)
+    assert microphone.said(StartTurn, Commit) == [StartTurn(), Commit("what about tomorrow?", "en")]
+
+
+def test_who_speaks_from_afar_when_nobody_is_answered_has_the_turn() -> None:
+    microphone = conversation()
+    microphone.note(microphone.taker.assistant_speaks(speaking=False))
+    microphone.rest(2.0)
+    microphone.speak(1.0, FAR)
+    microphone.rest(1.0)
+    assert microphone.said(Commit)
+
+
 @given(
-    st.lists(st.tuples(st.floats(0.03, 1.5), st.sampled_from([SPEECH, 0.4, SILENCE])), max_size=12),
+    st.lists(
+        st.tuples(st.floats(0.03, 1.5), st.sampled_from([SPEECH, 0.4, SILENCE]), st.sampled_from([NEAR, FAR])),
+        max_size=12,
+    ),
     st.sampled_from(["", "stop", "mm-hm", "what time is it?", "I want a"]),
     st.booleans(),
 )
-def test_every_turn_that_starts_also_ends(stretches: list[tuple[float, float]], words: str, overlapping: bool) -> None:
-    microphone = Microphone()
+def test_every_turn_that_starts_also_ends(
+    stretches: list[tuple[float, float, float]], words: str, overlapping: bool
+) -> None:
+    microphone = conversation()
+    microphone.log.clear()
     microphone.words = words
     microphone.note(microphone.taker.assistant_speaks(speaking=overlapping))
-    for seconds, probability in stretches:
-        microphone.hear(seconds, probability)
+    for seconds, probability, loudness in stretches:
+        microphone.hear(seconds, probability, loudness)
     microphone.rest(4.0)
     assert len(microphone.said(StartTurn)) == len(microphone.said(Commit, Abandon))
     assert len(microphone.said(Duck)) == len(microphone.said(Unduck))
