@@ -10,6 +10,7 @@ import time
 from collections import deque
 from typing import Final, Protocol
 
+from loguru import logger
 from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
     CancelWorkerFrame,
@@ -31,6 +32,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
+from satellites.allowance import Allowance
 from satellites.attention import Attention
 from satellites.input import AttendedInput
 from satellites.realtime.pacing import LEAD, Pacer
@@ -44,6 +46,16 @@ PIECE: Final = INPUT_RATE * 2 * 32 // 1000
 """Bytes that are passed on together: one window of the voice activity detector."""
 EARLIEST: Final = 10.0
 """Seconds of sound that are kept until the conversation has begun; of more, the oldest are dropped."""
+FASTEST: Final = 1.25
+"""Times real time that a device may send sound for as long as it likes: no clock is so wrong …"""
+AT_ONCE: Final = 15.0
+"""… and seconds of it that may come at once, after a stall. What comes faster is dropped."""
+STALL: Final = 0.6
+"""Seconds without sound in the middle of a turn that are taken for silence …"""
+LONGEST_STALL: Final = 5.0
+"""… for so long; the turn is over by then."""
+STEP: Final = 0.1
+"""Seconds of silence that are filled in at a time."""
 FLUSH: Final = 1.0
 """Seconds in which sound that was heard is on its way; it takes milliseconds."""
 HEARD: Final = (
@@ -131,8 +143,12 @@ class _Input(AttendedInput):
         super().__init__(params)
         self._line = line
         self._resampler = StreamResampler(rate, INPUT_RATE)
+        self._rate = rate
         self._half = b""
         self._heard = bytearray()
+        self._allowance = Allowance(FASTEST, AT_ONCE)
+        self._heard_at = self._filled_at = 0.0
+        self._in_turn = self._held = False
         self._early: deque[bytes | Frame] = deque()
         self._begun = False
         self._over: str | None = None
@@ -146,8 +162,7 @@ class _Input(AttendedInput):
         while self._early:
             await self._take(self._early.popleft())
         self._begun = True
-        if self._attention is not None:
-            self.attend(self._watch(self._attention))
+        self.attend(self._watch())
         if self._over is not None:
             await self.end(self._over)
 
@@ -161,13 +176,21 @@ class _Input(AttendedInput):
         """Let the line see what happens, and how long to listen."""
         if self._attention is not None:
             self._attention.see(frame, time.monotonic())
-            self._changed.set()
+        if isinstance(frame, (UserStartedSpeakingFrame, VADUserStartedSpeakingFrame)):
+            self._in_turn = True
+        elif isinstance(frame, UserStoppedSpeakingFrame):
+            self._in_turn = False
+        self._changed.set()
         await self._line.follow(frame)
 
     async def hear(self, audio: bytes) -> None:
         audio, self._half = self._half + audio, b""
         if len(audio) % 2:
             audio, self._half = audio[:-1], audio[-1:]
+        self._heard_at = time.monotonic()
+        if not self._allowance.spend(len(audio) / (self._rate * 2), self._heard_at):
+            logger.debug(f"{self}: sound that comes faster than there can be any is dropped")
+            return
         heard = self._resampler.resample(audio)
         if self._begun:
             await self._take(heard)
@@ -186,6 +209,7 @@ class _Input(AttendedInput):
             await self.broadcast_interruption()
 
     def hold(self, *, held: bool) -> None:
+        self._held = held
         if self._attention is not None:
             self._attention.hold(held=held, now=time.monotonic())
             self._changed.set()
@@ -222,18 +246,28 @@ class _Input(AttendedInput):
             del self._heard[:PIECE]
             await self.push_audio_frame(InputAudioRawFrame(piece, INPUT_RATE, 1))
 
-    async def _watch(self, attention: Attention) -> None:
-        while True:
+    async def _watch(self) -> None:
+        """End when nobody says anything more."""
+        while (left := self._left()) is None or left > 0:
             self._changed.clear()
-            left = None if attention.ends is None else attention.ends - time.monotonic()
-            if left is not None and left <= 0:
-                break
-            try:
-                async with asyncio.timeout(left):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STEP if self._in_turn else left):
                     await self._changed.wait()
-            except TimeoutError:
-                continue
+            await self._fill_stall()
         await self.end("nobody said anything more")
+
+    def _left(self) -> float | None:
+        """Return for how many seconds somebody is still listened to; None where that has no end yet."""
+        ends = self._attention.ends if self._attention is not None else None
+        return None if ends is None else ends - time.monotonic()
+
+    async def _fill_stall(self) -> None:
+        """Let time pass within a turn whose device sends nothing, so that it ends."""
+        now = time.monotonic()
+        stalled = self._in_turn and not self._held and STALL < now - self._heard_at < LONGEST_STALL
+        if stalled and now - self._filled_at >= STEP:
+            self._filled_at = now
+            await self._take(bytes(round(STEP * INPUT_RATE) * 2))
 
 
 class _Output(BaseOutputTransport):

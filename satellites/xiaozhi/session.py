@@ -27,9 +27,9 @@ from pipecat.frames.frames import (
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller, Capability
+from satellites.allowance import Allowance
 from satellites.line import LineTransport
 from satellites.services import House
-from satellites.xiaozhi.allowance import Allowance
 from satellites.xiaozhi.messages import Mode
 from satellites.xiaozhi.outputs import (
     Begin,
@@ -47,7 +47,7 @@ from satellites.xiaozhi.outputs import (
     Woken,
     Wrong,
 )
-from satellites.xiaozhi.protocol import PACKET_MS, RATE, State, XiaozhiProtocol
+from satellites.xiaozhi.protocol import PACKET_MS, RATE, XiaozhiProtocol
 from satellites.xiaozhi.socket import Gone, Socket
 from satellites.xiaozhi.tools import DeviceTools
 from voice.frames import WHERE_CALLED
@@ -59,12 +59,6 @@ TOOLS_SECONDS: Final = 1.0
 """In which a device's tools are known before its first conversation begins; they come later otherwise."""
 LEAD: Final = 0.24
 """Seconds by which speech is sent ahead: four packets, for a small antenna that sleeps between beacons."""
-STALL: Final = 0.6
-"""Seconds without sound, of a device that listens, that are taken for silence …"""
-LONGEST_STALL: Final = 5.0
-"""… for so long; the turn is over by then."""
-STEP: Final = 0.1
-"""Seconds of silence that are filled in at a time."""
 WAKE_PACKETS: Final = 25
 """Packets before the wake word is told that may hold it: a second and a half."""
 FAINT: Final = -90.0
@@ -102,7 +96,6 @@ class Session:
         self._mode = Mode.AUTO
         self._woken = False
         self._loudness: deque[float] = deque(maxlen=WAKE_PACKETS)
-        self._heard_at = 0.0
         self._messages = Allowance(100.0, 1000.0)
         self._sound = Allowance(1.25, 15.0)
         self._complained = False
@@ -122,7 +115,6 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._socket.write())
                 tasks.create_task(self._read())
-                tasks.create_task(self._fill_stalls())
                 tasks.create_task(self._load_tools())
                 tasks.create_task(self._converse())
         except* Gone as gone:
@@ -202,7 +194,6 @@ class Session:
             case Hold(held) if transport is not None:
                 transport.hold(held=held)
             case Listening() if transport is not None:
-                self._heard_at = time.monotonic()
                 transport.listen()
             case Interrupt() if transport is not None:
                 await transport.interrupt()
@@ -233,21 +224,7 @@ class Session:
         elif not conversation:
             self._loudness.append(_loudness(pcm))
         elif self._transport is not None:
-            self._heard_at = now
             await self._transport.hear(pcm)
-
-    async def _fill_stalls(self) -> None:
-        """Let time pass in the conversation while a device that listens sends nothing, so that its turns end."""
-        while True:
-            await asyncio.sleep(STEP)
-            stalled = time.monotonic() - self._heard_at
-            if (
-                self._transport is not None
-                and self._protocol.state is State.LISTENING
-                and self._protocol.mode is not Mode.MANUAL
-                and STALL < stalled < LONGEST_STALL
-            ):
-                await self._transport.hear(bytes(round(STEP * DECODED_RATE) * 2))
 
     def _complain(self, problem: str) -> None:
         """Log what a device does wrong, once: it may go on doing it."""
@@ -277,7 +254,6 @@ class Session:
 
     def _begin(self, mode: Mode) -> None:
         self._mode = mode
-        self._heard_at = time.monotonic()
         self._transport = LineTransport(
             self, input_rate=DECODED_RATE, output_rate=RATE, follow_up=self._follow_up, lead=LEAD
         )

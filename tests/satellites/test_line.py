@@ -149,3 +149,42 @@ async def test_a_conversation_in_which_nothing_more_is_said_ends_by_itself() -> 
     await speak(transport, LOUD + QUIET)
     await asyncio.wait_for(talking, 20)
     assert phone.answered.is_set()
+
+
+async def test_a_device_that_falls_silent_in_the_middle_of_a_word_is_answered() -> None:
+    phone, house = Phone(), assistant(("what time", "It is noon"))
+    transport = LineTransport(phone, input_rate=RATE, output_rate=RATE)
+    talking = asyncio.create_task(house.converse(transport, Caller("phone", "hall")))
+    await speak(transport, LOUD)
+    await asyncio.wait_for(phone.answered.wait(), 20)
+    await transport.end("hung up")
+    await asyncio.wait_for(talking, 20)
+
+
+async def test_a_button_that_is_held_through_a_stall_adds_no_silence() -> None:
+    phone, house = Phone(), assistant(("what time is it", "It is noon"))
+    transport = LineTransport(phone, input_rate=RATE, output_rate=RATE)
+    talking = asyncio.create_task(house.converse(transport, Caller("phone", "hall")))
+    transport.hold(held=True)
+    await speak(transport, LOUD)
+    await asyncio.sleep(1.5)
+    assert len(house.ears.audio) <= 2 * len(LOUD)
+    transport.hold(held=False)
+    await asyncio.wait_for(phone.answered.wait(), 20)
+    await transport.end("hung up")
+    await asyncio.wait_for(talking, 20)
+
+
+async def test_sound_that_comes_faster_than_time_passes_is_dropped_and_the_conversation_goes_on() -> None:
+    phone, house = Phone(), assistant(("what time is it", "It is noon"))
+    transport = LineTransport(phone, input_rate=RATE, output_rate=RATE)
+    talking = asyncio.create_task(house.converse(transport, Caller("phone", "hall")))
+    await asyncio.wait_for(house.started.wait(), 20)
+    for _ in range(1000):
+        await transport.hear(bytes(RATE * 2 + 1))
+    await asyncio.sleep(2.0)
+    await speak(transport, LOUD + QUIET)
+    await asyncio.wait_for(phone.answered.wait(), 20)
+    assert len(house.ears.audio) < 30 * INPUT_RATE * 2
+    await transport.end("hung up")
+    await asyncio.wait_for(talking, 20)

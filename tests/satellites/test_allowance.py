@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satellites.xiaozhi.allowance import Allowance
+from satellites.allowance import Allowance
 
 
 def test_so_much_at_once_and_so_much_a_second() -> None:
@@ -21,3 +21,10 @@ def test_no_more_is_ever_spent_than_there_was(spending: list[tuple[float, float]
         now += wait
         spent += amount if allowance.spend(amount, now) else 0.0
         assert spent <= 4.0 + now + 1e-6
+
+
+@given(drift=st.floats(0.99, 1.01))
+def test_a_clock_that_runs_fast_or_slow_uses_nothing_up(drift: float) -> None:
+    allowance = Allowance(rate=1.25, most=15.0)
+    for packet in range(100_000):
+        assert allowance.spend(0.06 * drift, packet * 0.06)
