@@ -41,6 +41,8 @@ STOPS_ONLY: Final = frozenset(
 LEAST_LOG_PROBABILITY: Final = -0.8
 SHORT: Final = 1.5
 """Seconds of sound up to which Whisper makes words of anything: of a hummed "mm-hm" it makes "and the matcha"."""
+HUMMED: Final = 3
+"""Words that it makes of a hum, at most; of a cough it makes more, but is sure of none of them."""
 LEAST_LOG_PROBABILITY_OF_SHORT: Final = -0.5
 LEAST_LOG_PROBABILITY_OF_A_WORD: Final = -0.3
 ECHOED: Final = 0.68
@@ -82,7 +84,7 @@ def judge_overlap(
         return Overlap.NOTHING
     if all(word in BACKCHANNELS for word in words) and len(words) <= 4:
         return Overlap.BACKCHANNEL
-    may_be_a_hum = transcript.seconds < SHORT and not goes_on
+    may_be_a_hum = transcript.seconds < SHORT and len(words) <= HUMMED and not goes_on
     least = LEAST_LOG_PROBABILITY_OF_SHORT if may_be_a_hum else LEAST_LOG_PROBABILITY
     if (
         is_invented(transcript.text)

@@ -33,6 +33,22 @@ def test_what_whisper_makes_of_a_hum_is_nothing() -> None:
     assert judge_overlap(hummed, SAID, final=True, goes_on=True) is Overlap.INTERRUPTION
     asked = Transcript("and the matcha", "en", -0.61, 0.2, 2.4)
     assert judge_overlap(asked, SAID, final=True) is Overlap.INTERRUPTION
+    asked = Transcript("turn on the light", "en", -0.61, 0.2, 0.9)
+    assert judge_overlap(asked, SAID, final=True) is Overlap.INTERRUPTION, "nobody hums four words"
+    coughed = Transcript("three two one go", "en", -0.88, 0.2, 0.7)
+    assert judge_overlap(coughed, SAID, final=True) is Overlap.NOTHING
+
+
+def test_people_afar_may_only_ask_for_silence() -> None:
+    assert judge_overlap(heard("What about the weather?"), SAID, final=True, afar=True) is Overlap.NOTHING
+    assert judge_overlap(heard("Yeah."), SAID, final=True, afar=True) is Overlap.NOTHING
+    assert judge_overlap(heard("Stop it."), SAID, final=True, afar=True) is Overlap.INTERRUPTION
+    assert judge_overlap(heard("Hold on."), SAID, final=False, afar=True) is Overlap.INTERRUPTION
+
+
+def test_what_only_begins_like_a_word_that_stops_does_not() -> None:
+    assert judge_overlap(heard("Waiter, the bill"), SAID, final=True, afar=True) is Overlap.NOTHING
+    assert judge_overlap(heard("unstoppable"), SAID, final=True, afar=True) is Overlap.NOTHING
 
 
 def test_a_guess_of_whisper_is_nothing() -> None:
