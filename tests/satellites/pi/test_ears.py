@@ -2,12 +2,19 @@ import numpy as np
 import pytest
 
 from satellites.pi.ears import Ears, Heard
+from tests.acoustics import AcousticPath, Acoustics
 from tests.spoken import RATE, pcm, room_tone, speech
 from voice import models
 from voice.vad import SpeechDetector
 from voice.wakeword import WakeWords
 
 DETECTOR = SpeechDetector(models.silero_vad())
+ROOMS = [
+    Acoustics(0.1, 0.02),
+    Acoustics(0.25, 0.1, drift=100),
+    Acoustics(0.2, 0.2, drift=-100),
+    Acoustics(0.25, 0.1, drift=100, drive=5.0),
+]
 STORY = "The wind was strong, and the sea was high, and nobody on the ship had slept for three days and three nights."
 
 
@@ -59,3 +66,29 @@ def test_the_wake_word_is_heard_over_the_satellites_own_voice() -> None:
     said, at = speech("Okay nabu."), 7 * RATE
     near[at : at + len(said)] += said
     assert len([each for each in listen(near, far) if each.woken]) == 1
+
+
+def told(acoustics: Acoustics) -> tuple[np.ndarray, np.ndarray]:
+    """What is played for 13 s, and what of it comes back in a simulated room."""
+    far = np.concatenate([np.zeros(RATE, np.float32), speech(STORY), speech(STORY)])
+    path = AcousticPath(acoustics)
+    echo = np.concatenate([path.carry(far[start : start + 320]) for start in range(0, len(far), 320)])
+    return far, echo + room_tone(len(far) / RATE + 1)[: len(far)]
+
+
+@pytest.mark.parametrize("acoustics", ROOMS)
+def test_in_a_simulated_room_it_is_deaf_to_itself(acoustics: Acoustics) -> None:
+    far, near = told(acoustics)
+    later = listen(near, far)[3 * RATE // 512 :]
+    left = np.frombuffer(b"".join(each.pcm for each in later), "<i2").astype(float) / 32768
+    assert 20 * np.log10(near[3 * RATE :].std() / left.std()) > 25, "dB of echo return loss enhancement"
+    assert not any(each.speech for each in later)
+
+
+@pytest.mark.parametrize("acoustics", ROOMS)
+def test_in_a_simulated_room_somebody_who_is_as_loud_as_it_is_noticed_at_once(acoustics: Acoustics) -> None:
+    far, near = told(acoustics)
+    said, at = speech("What time is it?"), 7 * RATE
+    near[at : at + len(said)] += said * (near[at:].std() / said.std())
+    noticed = [each.speech for each in listen(near, far)[at // 512 : (at + len(said)) // 512]]
+    assert any(noticed[: RATE // 2 // 512])
