@@ -22,6 +22,7 @@ from tests.benchmarks import (
     latency,
     load,
     lossy,
+    own_voice,
     pauses,
     report,
 )
@@ -49,10 +50,14 @@ class Extent:
     prefixes: int
     accuracy_every: int
     """One of so many recordings is transcribed."""
+    disturbances: int
+    """Answers that are disturbed in each room, and as many that are interrupted."""
+    own_echo_sentences: int
+    """Spoken over a Raspberry Pi's own voice at each place."""
 
 
-FULL = Extent(4, 20, 2, 3, 5, 20, 30, 5, 1)
-QUICK = Extent(1, 3, 1, 1, 2, 5, 8, 3, 3)
+FULL = Extent(4, 20, 2, 3, 5, 20, 30, 5, 1, 4, 6)
+QUICK = Extent(1, 3, 1, 1, 2, 5, 8, 3, 3, 1, 2)
 AT_ONCE = 4
 
 
@@ -121,8 +126,13 @@ class Bench:
 
     async def false_interruptions(self) -> tuple[str, object]:
         """Answers that nobody's word breaks off, and sentences that do not."""
-        tried = await false_interruptions.measure(self.spoken, self.folder, self.extent.barge_in_rounds)
+        tried = await false_interruptions.measure(self.spoken, self.folder, self.extent.disturbances)
         return false_interruptions.table(tried), tried
+
+    async def own_voice(self) -> tuple[str, object]:
+        """A Raspberry Pi beside its own loudspeaker."""
+        tried = await own_voice.measure(self.spoken, self.folder, self.extent.own_echo_sentences)
+        return own_voice.table(tried), tried
 
     async def overhead(self) -> tuple[str, object]:
         """What PASSFEL adds to the language model's first token."""
@@ -200,6 +210,7 @@ MEASURES: dict[str, Measure] = {
     "idle-satellites": Bench.idle_satellites,
     "lossy": Bench.lossy,
     "false-interruptions": Bench.false_interruptions,
+    "own-voice": Bench.own_voice,
     "overhead": Bench.overhead,
     "intents": Bench.intents,
     "prefix": Bench.prefix,

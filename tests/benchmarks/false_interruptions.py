@@ -2,7 +2,8 @@
 
 The assistant with its own ears and voice answers at a satellite of plain sound. The device is taken to have removed the
 echo of its own voice; what it hears is the room: kitchen noise, coughs and hums, or people who talk to one another far
-away. The language model is a script, so that every answer is long and the same.
+away. Every try begins at another moment of that sound, always the same ones. The language model is a script, so that
+every answer is long and the same.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
@@ -71,6 +72,10 @@ class Room:
     sound: Samples
     """Repeated for as long as it is needed."""
 
+    def from_moment(self, share: float) -> "Room":
+        """Return the same room some of its sound later."""
+        return replace(self, sound=np.roll(self.sound, -round(share * len(self.sound))))
+
 
 @dataclass(frozen=True, slots=True)
 class Tried:
@@ -83,7 +88,7 @@ class Tried:
     after: float | None
     """Seconds from the end of the sentence until it had stopped; negative where it stopped before that."""
     heard: str
-    """What was taken for said, while it was disturbed."""
+    """What was taken for said, within `UNDERSTOOD_WITHIN` seconds after the answer was broken off."""
 
 
 class Satellite:
@@ -165,13 +170,13 @@ def hum(seconds: float, pitch: float) -> Samples:
 async def measure(spoken: Corpus, folder: Path, rounds: int) -> list[Tried]:
     """Disturb answers in each room, then interrupt them by a real sentence there."""
     sentences = [each for each in (*spoken.questions, *spoken.orders) if each.seconds < STOPPED_WITHIN * 2]
-    tried = []
     async with _assistant(folder) as assistant:
-        said = islice(cycle(sentences), None)
-        for room in rooms(spoken):
-            tried += [await _try(assistant, room, None) for _ in range(rounds)]
-            tried += [await _try(assistant, room, next(said)) for _ in range(rounds)]
-    return tried
+        said, moments = cycle(sentences), np.random.default_rng(7)
+        return [
+            await _try(assistant, room.from_moment(float(moments.uniform())), sentence)
+            for room in rooms(spoken)
+            for sentence in (*[None] * rounds, *islice(said, rounds))
+        ]
 
 
 @asynccontextmanager
@@ -194,11 +199,17 @@ async def _try(assistant: Assistant, room: Room, sentence: Recording | None) -> 
         conversation = tasks.create_task(assistant.converse(transport, caller))
         streaming = tasks.create_task(satellite.stream(transport))
         try:
-            satellite.microphone.say(np.concatenate([np.zeros(SAMPLE_RATE, np.float32), spoken_by_piper(LONG_REQUEST)]))
+            request = at_level(spoken_by_piper(LONG_REQUEST), NEAR)
+            satellite.microphone.say(np.concatenate([np.zeros(SAMPLE_RATE, np.float32), request]))
             async with asyncio.timeout(BEGINS_WITHIN):
                 await satellite.speaking.wait()
             await asyncio.sleep(PLAYED_BEFORE)
             satellite.microphone.enter(room.sound)
+            if sentence is not None:
+                await _within(PLAYED_BEFORE, satellite.over)
+            if satellite.broken_off:
+                # Nobody has said anything yet.
+                sentence = None
             ends = await _disturb(satellite, sentence)
             after = time.monotonic() - ends if satellite.broken_off and sentence is not None else None
             if satellite.broken_off:
@@ -215,7 +226,6 @@ async def _disturb(satellite: Satellite, sentence: Recording | None) -> float:
     if sentence is None:
         await _within(DISTURBED, satellite.over)
         return time.monotonic()
-    await asyncio.sleep(PLAYED_BEFORE)
     ends = time.monotonic() + sentence.speech.end
     satellite.microphone.say(at_level(sentence.samples, NEAR))
     await _within(sentence.speech.end + STOPPED_WITHIN, satellite.over)
@@ -239,11 +249,16 @@ def table(tried: Sequence[Tried]) -> str:
         rows.append(
             [
                 *(room, f"{sum(each.stopped for each in false)} of {len(false)}", taken or NONE),
-                *(f"{sum(each.stopped for each in real)} of {len(real)}", f"{median(times):.1f}" if times else NONE),
+                f"{sum(each.stopped for each in real)} of {len(real)}",
+                f"{sum(bool(each.heard) for each in real)} of {len(real)}",
+                f"{median(times):.1f}" if times else NONE,
             ]
         )
     note = (
-        f"Each answer is disturbed for {DISTURBED:.0f} s; a real sentence has to stop it within {STOPPED_WITHIN:.0f} s."
+        f"Each answer is disturbed for {DISTURBED:.0f} s; a real sentence has to stop it within {STOPPED_WITHIN:.0f} s, and "
+        f"its turn to be over within {UNDERSTOOD_WITHIN:.0f} s more. An answer that was broken off before its sentence "
+        "began counts as broken off by nobody's word."
     )
-    columns = ["in the room", "broken off by nobody's word", "taken for", "stopped by a sentence", "s after its end"]
+    columns = ["in the room", "broken off by nobody's word", "taken for", "stopped by a sentence", "turn over"]
+    columns.append("stopped, s after its end")
     return section("False interruptions at a satellite", columns, rows, note)

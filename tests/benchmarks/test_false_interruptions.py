@@ -37,4 +37,4 @@ def test_the_table_tells_what_broke_off_and_what_was_missed() -> None:
             Tried("kitchen", "order-02", stopped=False, after=None, heard=""),
         ]
     )
-    assert "| kitchen | 1 of 2 | “the matcha” | 1 of 2 | 0.5 |" in shown
+    assert "| kitchen | 1 of 2 | “the matcha” | 1 of 2 | 1 of 2 | 0.5 |" in shown
