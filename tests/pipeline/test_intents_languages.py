@@ -213,3 +213,17 @@ def test_the_telephone_speaks_the_language(
 def test_what_was_confirmed_is_told_in_the_language(language: str, said: str) -> None:
     outcome = Outcome("key", "call_person", {"who": "Anna", "message": None}, Status.DONE, "in English")
     assert LANGUAGES[language].confirmed(outcome) == said
+
+
+@pytest.mark.parametrize(
+    ("language", "heard", "said"),
+    [
+        ("de", "Stopp wie spät ist es?", "Wie spät ist es?"),
+        ("de", "Warte, stelle einen Timer auf 10 Minuten.", "Stelle einen Timer auf 10 Minuten."),
+        ("fr", "Arrête quelle heure est-il ?", "Quelle heure est-il ?"),
+        ("es", "Para, ¿qué hora es?", "¿Qué hora es?"),
+    ],
+)
+def test_who_stops_the_answer_and_asks_in_one_breath_is_understood(language: str, heard: str, said: str) -> None:
+    assert LANGUAGES[language].match_all(said)
+    assert LANGUAGES[language].match_all(heard) == LANGUAGES[language].match_all(said)
