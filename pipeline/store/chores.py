@@ -24,7 +24,7 @@ from pipeline.context.vectors import Vectors
 from pipeline.settings import Settings
 from pipeline.store import archive, privacy
 from pipeline.store.archive import ArchiveFailed
-from pipeline.store.command import StoreCommandFailed
+from pipeline.store.command import NothingKept, StoreCommandFailed
 from pipeline.store.database import Database, StoreDown, Unusable
 from pipeline.store.devices import Unsayable, checked
 from pipeline.store.embedded_server import ServerFailed
@@ -56,7 +56,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Database]:
     async with AsyncExitStack() as stack:
         address = await database_address(settings, stack)
         if address is None:
-            raise StoreCommandFailed("nothing is kept: stores.embedded is false, and stores.postgres is not set")
+            raise NothingKept("nothing is kept: stores.embedded is false, and stores.postgres is not set")
         database = Database(address)
         stack.push_async_callback(database.close)
         await database.open()
@@ -161,25 +161,35 @@ async def _embed(vectors: Vectors) -> None:
 
 async def _devices(settings: Settings, options: argparse.Namespace) -> int:
     present = await _present(settings)
+    said = {name: value for name in CHANGEABLE if (value := getattr(options, name)) is not None}
+    try:
+        await _tell_kept(settings, options.device, said, present)
+    except NothingKept:
+        # The doors know who is there even so.
+        if said or not present:
+            raise
+    for name, now in present.items():
+        if options.device in (None, name):
+            print(f"{name}: {now}")
+    return 0
+
+
+async def _tell_kept(settings: Settings, device: str | None, said: dict[str, str], present: dict[str, str]) -> None:
+    """Change a device, and tell what is kept of those that have called; takes from `present` who is among them."""
     async with _opened(settings) as database:
         people = People(database)
-        said = {name: value for name in CHANGEABLE if (value := getattr(options, name)) is not None}
-        if options.device and said:
+        if device and said:
             try:
-                await people.change(options.device, checked(said, settings))
+                await people.change(device, checked(said, settings))
             except Unsayable as error:
                 raise StoreCommandFailed(str(error)) from error
         for each in await people.devices():
-            if options.device in (None, each.name):
+            if device in (None, each.name):
                 own = [f"{name} {value}" for name in ("speed", "voice", "quiet") if (value := getattr(each, name))]
                 told = [each.door, each.room or "no room", each.person or "everybody", *own]
                 called = f" ({each.title})" if each.title else ""
                 seen = f"last seen {each.last_seen:%Y-%m-%d %H:%M}"
                 print(f"{each.name}{called}: {', '.join(told)}, {present.pop(each.name, seen)}")
-    for name, now in present.items():
-        if options.device in (None, name):
-            print(f"{name}: {now}")
-    return 0
 
 
 async def _present(settings: Settings) -> dict[str, str]:

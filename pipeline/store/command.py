@@ -9,6 +9,10 @@ class StoreCommandFailed(Exception):  # noqa: N818 - reads as what happened
     """A command could not do what it was asked; the message is for people and says what to do."""
 
 
+class NothingKept(StoreCommandFailed):
+    """There is no store."""
+
+
 def add_commands(commands: Any) -> None:
     """Add the commands to a parser's subcommands.
 

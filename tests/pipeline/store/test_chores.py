@@ -297,6 +297,9 @@ async def test_devices_are_listed_as_the_running_assistant_sees_them(run, databa
             "puck: esphome, no room, everybody, idle, firmware 2026.11",
             "lost: away: check its address",
         ]
+        monkeypatch.delenv("PASSFEL_STORES__POSTGRES")
+        assert (await run("devices", "puck"))[1] == "puck: idle, firmware 2026.11\n"
+        assert (await run("devices", "puck", "--room", "hall"))[0] == 1
 
 
 async def test_without_a_store_the_commands_say_so(run, monkeypatch) -> None:
