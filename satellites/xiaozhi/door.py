@@ -2,6 +2,12 @@
 
 A device asks at `/xiaozhi/ota/` where to talk, and talks at `/xiaozhi/v1/`. It is let in once the household has
 accepted the code that it shows.
+
+The firmware connects when it is woken, and nothing here can wake it (`main/application.cc` of xiaozhi-esp32). One that
+listens by itself goes on listening after each answer until it is hung up on, and so is away as soon as a conversation
+is over: a timer that was set there rings where else somebody can hear it, and it counts as a device that has left. One
+with a button rests and stays connected, and is spoken at. The firmware's other transport, MQTT, stays connected too,
+but carries no sound before the device has asked for a channel: it could show an alert and buzz, and not speak.
 """
 
 import asyncio

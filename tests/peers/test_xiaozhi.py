@@ -55,12 +55,21 @@ class Puck:
                 await self._changed.wait()
         return found[after]
 
-    async def speak(self, text: str) -> None:
-        """Speak in real time, and then keep the microphone open."""
+    async def speak(self, text: str, *, jitter: float = 0.0, stall: float = 0.0) -> None:
+        """Speak in real time, and then keep the microphone open.
+
+        Args:
+            jitter: seconds by which packets are late, at most.
+            stall: seconds for which nothing is sent in the middle of it; what was said meanwhile comes behind at once.
+        """
         said = pcm(np.concatenate([room_tone(0.5), speech(text), room_tone(0.1)]))
+        random = np.random.default_rng(0)
+        clock = asyncio.get_running_loop().time
+        began = clock()
         for start in range(0, len(said) - PACKET, PACKET):
+            late = stall if 0 <= start - len(said) // 2 < stall * RATE * 2 else random.uniform(0, jitter)
+            await asyncio.sleep(began + start / (RATE * 2) + late - clock())
             await self.client.send_audio(said[start : start + PACKET])
-            await asyncio.sleep(0.06)
 
     @asynccontextmanager
     async def open_microphone(self) -> AsyncIterator[None]:
@@ -252,6 +261,28 @@ async def test_a_device_with_a_button_is_answered_and_hears_announcements_while_
         await puck.until("tts", "stop", after=1)
         assert puck.says("tts", "sentence_start")[-1]["text"] == "The washing machine is done."
         assert "washing machine" in await house.transcribed(puck.heard())
+
+
+@pytest.mark.parametrize(("jitter", "stall"), [(0.1, 0.0), (0.0, 0.5)])
+async def test_what_comes_late_is_understood(house: House, jitter: float, stall: float) -> None:
+    async with house.puck() as puck:
+        await puck.speak("What is twelve times twelve?", jitter=jitter, stall=stall)
+        async with puck.open_microphone():
+            await puck.until("tts", "stop")
+        assert "144" in " ".join(each["text"] for each in puck.says("tts", "sentence_start")), puck.says("stt")
+
+
+@pytest.mark.long
+async def test_a_timer_of_a_device_that_was_hung_up_on_rings_at_another(house: House) -> None:
+    async with house.puck("aa:bb:cc:00:00:02", mode="manual") as other:
+        async with house.puck(mode="auto") as puck:
+            await puck.ask("Set a timer for ten seconds.")
+            assert "10 seconds" in puck.says("tts", "sentence_start")[0]["text"]
+            async with puck.open_microphone(), asyncio.timeout(SECONDS):
+                await puck.client.websocket.wait_closed()
+        await other.until("tts", "stop")
+        assert "timer" in other.says("tts", "sentence_start")[-1]["text"].lower()
+        assert "timer" in await house.transcribed(other.heard())
 
 
 async def test_an_answer_is_broken_off(house: House) -> None:
