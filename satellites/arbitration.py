@@ -19,6 +19,7 @@ ECHO: Final = 1.0
 class _Round:
     began: float
     heard: dict[str, float] = field(default_factory=dict)
+    answered: bool = False
 
 
 class Arbitration:
@@ -38,9 +39,12 @@ class Arbitration:
         return max(now, self._round.began + WINDOW)
 
     def won(self, device: str) -> bool:
-        """Tell whether a device is the one to answer."""
+        """Tell whether a device is the one to answer. Of two that go by one name the first to ask is."""
         heard = self._round.heard
-        return device in heard and max(heard, key=lambda each: heard[each]) == device
+        if self._round.answered or device not in heard or max(heard, key=lambda each: heard[each]) != device:
+            return False
+        self._round.answered = True
+        return True
 
 
 class Arbiter:

@@ -25,6 +25,7 @@ from pipecat.frames.frames import (
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
 from pipeline.satellite_settings import Esphome
+from satellites.allowance import Allowance
 from satellites.attention import Attention
 from satellites.esphome import run
 from satellites.esphome.profile import Profile
@@ -32,7 +33,7 @@ from satellites.esphome.run import Phase, Run
 from satellites.esphome.speech import Shelf, Speech
 from satellites.esphome.timers import TimerTeller
 from satellites.esphome.udp import UdpSound
-from satellites.line import LineTransport
+from satellites.line import AT_ONCE, FASTEST, LineTransport
 from satellites.services import House
 from voice.frames import ClearAudioFrame
 from voice.wakeword import WakeWords, WakeWordUnknown, loudness
@@ -111,6 +112,7 @@ class Session:
         self._offered: Speech | None = None
         self._speech: Speech | None = None
         self._spoke_at = 0.0
+        self._sound = Allowance(FASTEST, AT_ONCE)
         self._words: WakeWords | None = None
         self._loudness: float | None = None
         if device.sound is not None:
@@ -184,7 +186,9 @@ class Session:
             self._do(self._run.played())
 
     def hear(self, pcm: bytes) -> None:
-        """Take what the device has heard; what comes in too fast is dropped."""
+        """Take what the device has heard; what comes faster than there can be any is dropped."""
+        if not self._sound.spend(len(pcm) / (INPUT_RATE * 2), time.monotonic()):
+            return
         if self._run.phase is Phase.WAITING:
             self._listen_for_word(pcm)
             return

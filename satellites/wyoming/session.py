@@ -8,17 +8,20 @@ from typing import Final
 
 from loguru import logger
 from pipecat.frames.frames import Frame, LLMContextUserTurnFrame
+from wyoming.audio import AudioChunk
 from wyoming.error import Error
+from wyoming.event import Event
 from wyoming.ping import Ping, Pong
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
 from pipeline.satellite_settings import WyomingSatellite
-from satellites.line import LineTransport
+from satellites.allowance import Allowance
+from satellites.line import AT_ONCE, FASTEST, LineTransport
 from satellites.services import House
 from satellites.timer_display import TimerDisplay, TimerEvent
 from satellites.wyoming.dialogue import Ask, Begin, Dialogue, Hear, Interrupt, Listen, Output, Send
-from satellites.wyoming.sound import RATE
+from satellites.wyoming.sound import RATE, seconds
 from satellites.wyoming.timers import timer_event
 from satellites.wyoming.wire import Gone, Wire
 from voice.wakeword import WakeWords
@@ -69,6 +72,8 @@ class Session:
         self._tasks = asyncio.TaskGroup()
         self._called = asyncio.Event()
         self._answers_pings = False
+        self._sound = Allowance(FASTEST, AT_ONCE)
+        self._complained = False
 
     async def run(self) -> None:
         """Hold its conversations until the connection ends, which cancels one that goes on.
@@ -87,10 +92,21 @@ class Session:
                 while True:
                     event = await self._wire.read(SILENT_SECONDS if self._answers_pings else PATIENT_SECONDS)
                     self._answers_pings = self._answers_pings or Pong.is_type(event.type)
+                    if self._is_too_fast(event):
+                        continue
                     self._dialogue.receive(event)
                     await self._perform()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+
+    def _is_too_fast(self, event: Event) -> bool:
+        """Tell whether it is sound that comes faster than there can be any, which would cost the others their time."""
+        if not AudioChunk.is_type(event.type) or self._sound.spend(seconds(event), time.monotonic()):
+            return False
+        if not self._complained:
+            self._complained = True
+            logger.warning(f"{self._caller.device} sends sound faster than there can be any; some is dropped")
+        return True
 
     # What the transport asks of a line.
 

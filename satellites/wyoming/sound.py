@@ -30,6 +30,12 @@ def text_of(event: Event, name: str = "text") -> str:
     return value
 
 
+def seconds(event: Event) -> float:
+    """Return how long the sound of an `audio-chunk` lasts. Raises `Malformed`."""
+    rate, channels = whole(event, "rate", SLOWEST, FASTEST), whole(event, "channels", 1, MOST_CHANNELS)
+    return len(event.payload or b"") / (2 * rate * channels)
+
+
 class Microphone:
     """Makes one stream of `audio-chunk` events into 16-bit mono PCM at `RATE`, whatever its format."""
 

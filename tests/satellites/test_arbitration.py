@@ -41,6 +41,11 @@ def test_who_says_it_again_is_answered_and_so_is_the_next_one_later() -> None:
     assert not arbitration.won("hall")
 
 
+async def test_of_two_devices_by_one_name_one_answers() -> None:
+    arbiter = Arbiter()
+    assert sorted(await asyncio.gather(arbiter.wins("hall", -30), arbiter.wins("hall", -12))) == [False, True]
+
+
 async def test_devices_wait_for_each_other() -> None:
     arbiter = Arbiter()
     assert await asyncio.gather(arbiter.wins("hall", -30), arbiter.wins("kitchen", -12)) == [False, True]

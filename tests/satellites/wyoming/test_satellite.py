@@ -60,6 +60,10 @@ class Peer:
                 await asyncio.sleep(0.01)
         return next(event for event in self.got if event.type == kind)
 
+    def vanish(self) -> None:
+        assert self._writer is not None
+        self._writer.transport.abort()
+
     def hang_up(self) -> None:
         assert self._writer is not None
         self._writer.close()
@@ -151,6 +155,55 @@ async def test_a_satellite_that_sends_nonsense_costs_only_its_connection() -> No
         assert "needs rate" in await problem(door)
         peer.got.clear()
         await peer.until("run-satellite")
+
+
+async def test_one_that_sends_sound_faster_than_time_passes_is_borne_with() -> None:
+    assistant = Assistant(Script())
+    assistant.script.heard.append("what time is it")
+    assistant.script.replies.append("It is noon.")
+    async with dialled(assistant) as (peer, _):
+        await peer.until("run-satellite")
+        await peer.send(RunPipeline(PipelineStage.ASR, PipelineStage.TTS))
+        await peer.hear(QUIET)
+        async with asyncio.timeout(20):
+            await assistant.started.wait()
+        # It says that it hears 8 kHz, and sends a minute at once.
+        await peer.send(AudioChunk(8_000, 2, 1, bytes(60 * 8_000 * 2)))
+        await peer.hear(bytes(60 * RATE * 2))
+        await asyncio.sleep(1.0)
+        await peer.hear(LOUD + QUIET * 10)
+        await peer.until("audio-stop")
+        assert len(assistant.ears.audio) < 20 * RATE * 2
+        assert peer.connections == 1
+
+
+async def test_one_that_vanishes_in_mid_answer_is_talked_with_again() -> None:
+    assistant = Assistant(Script())
+    assistant.script.heard.extend(["tell me a story", "what time is it"])
+    assistant.script.replies.extend([" ".join(["once"] * 200), "It is noon."])
+    async with dialled(assistant) as (peer, _):
+        for ends in ("audio-start", "audio-stop"):
+            await peer.until("run-satellite")
+            await peer.send(RunPipeline(PipelineStage.ASR, PipelineStage.TTS))
+            await peer.hear(LOUD + QUIET * 10)
+            await peer.until(ends)
+            if ends == "audio-start":
+                peer.vanish()
+                async with asyncio.timeout(20):
+                    await assistant.ended.wait()
+                peer.got.clear()
+        assert peer.connections == 2
+
+
+async def test_one_that_falls_silent_in_the_middle_of_a_word_is_answered() -> None:
+    assistant = Assistant(Script())
+    assistant.script.heard.append("what time")
+    assistant.script.replies.append("It is noon.")
+    async with dialled(assistant) as (peer, _):
+        await peer.until("run-satellite")
+        await peer.send(RunPipeline(PipelineStage.ASR, PipelineStage.TTS))
+        await peer.hear(LOUD)
+        await peer.until("audio-stop")
 
 
 async def test_one_that_is_not_there_is_told_of() -> None:
