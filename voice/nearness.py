@@ -11,9 +11,9 @@ from typing import Final
 
 from voice.vad import WINDOW_SECONDS
 
-FAR: Final = 8.0
-"""dB below the latest turns at which speech is from afar. Of people's sentences that were as loud as their last turn
-it loses one window in sixty, and of those 12 dB quieter it takes one in fourteen."""
+FAR: Final = 7.0
+"""dB below the latest turns at which speech is from afar. Of thirty people's sentences that were as loud as the turn
+before, one window in forty is quieter than that; of those 12 dB below, as few are louder."""
 HELD: Final = round(0.25 / WINDOW_SECONDS)
 """Windows for which the loudest stands: within a word every voice is quiet for as long."""
 LOUD: Final = 0.9
@@ -31,6 +31,8 @@ class Nearness:
         self._turns: deque[float] = deque(maxlen=TURNS)
         self.run = 0
         """Windows of near speech lately, less those that were none."""
+        self.run_length = 0
+        """Windows since the first of them."""
 
     @property
     def afar(self) -> bool:
@@ -49,12 +51,13 @@ class Nearness:
     def begin(self, heard: int) -> None:
         """Note that an utterance has begun so many windows ago, fewer than `HELD`."""
         self._utterance = list(self._latest)[-heard:]
-        self.run = 0
+        self.run = self.run_length = 0
 
     def count(self, *, speech: bool) -> None:
         """Count the latest window as a part of the utterance where it is speech."""
         near = speech and self._latest[-1] >= self._least
         self.run = self.run + 1 if near else max(0, self.run - 1)
+        self.run_length = self.run_length + 1 if self.run else 0
         if speech:
             self._utterance.append(self._latest[-1])
 

@@ -24,21 +24,24 @@ BACKCHANNELS: Final = frozenset(
     "okay right sure really wow nice great cool good i see got it ja genau gut oui d'accord sí vale".split()
 )
 STOPPING: Final = (
-    "stop", "wait", "hold on", "hang on", "cancel", "quiet", "be quiet", "shut up", "enough", "never mind", "nevermind",
-    "no no", "pause", "excuse me", "hey", "stopp", "halt", "warte", "ruhe", "arrête", "attends", "para", "espera",
+    "stop", "start talking", "wait", "hold on", "hang on", "cancel", "quiet", "be quiet", "shut up", "enough",
+    "never mind", "nevermind", "no no", "pause", "excuse me", "hey", "stopp", "halt", "warte", "ruhe", "arrête",
+    "attends", "para", "espera",
 )  # fmt: skip
-"""What interrupts at once, even as a single word."""
+"""What interrupts at once, even as a single word. Who talks is not asked to start: "stop talking" was misheard."""
 
 STOPS_ONLY: Final = frozenset(
     {
-        "stop", "stop it", "stop please", "please stop", "stop talking", "okay stop", "ok stop", "quiet", "be quiet",
-        "shut up", "enough", "that's enough", "never mind", "nevermind", "cancel", "stop stop", "stopp", "halt", "ruhe",
-        "sei still", "arrête", "para", "basta",
+        "stop", "stop it", "stop please", "please stop", "stop talking", "start talking", "okay stop", "ok stop",
+        "quiet", "be quiet", "shut up", "enough", "that's enough", "never mind", "nevermind", "cancel", "stop stop",
+        "stopp", "halt", "ruhe", "sei still", "arrête", "para", "basta",
     }
 )  # fmt: skip
 """What asks for silence and for no answer."""
 
 LEAST_LOG_PROBABILITY: Final = -0.8
+LEAST_LOG_PROBABILITY_OF_STOPPING: Final = -1.3
+"""Over noise "stop" is a guess, and of noise Whisper guesses anything but that."""
 SHORT: Final = 1.5
 """Seconds of sound up to which Whisper makes words of anything: of a hummed "mm-hm" it makes "and the matcha"."""
 HUMMED: Final = 3
@@ -76,11 +79,10 @@ def judge_overlap(
         afar: whether it comes from people who are too far away to be meant; they may only ask for silence.
     """
     words = words_of(transcript.text)
-    if not words or transcript.doubtful:
-        return Overlap.NOTHING
-    if "stop" in words or f"{' '.join(words)} ".startswith(tuple(f"{each} " for each in STOPPING)):
-        return Overlap.INTERRUPTION
-    if afar:
+    if _stops(words) and not (transcript.doubtful and afar):
+        sure = transcript.log_probability >= LEAST_LOG_PROBABILITY_OF_STOPPING
+        return Overlap.INTERRUPTION if sure else Overlap.NOTHING
+    if not words or transcript.doubtful or afar:
         return Overlap.NOTHING
     if all(word in BACKCHANNELS for word in words) and len(words) <= 4:
         return Overlap.BACKCHANNEL
@@ -97,6 +99,10 @@ def judge_overlap(
     if len(words) == 1 and not _is_clear_word(words[0], transcript):
         return Overlap.NOTHING
     return Overlap.INTERRUPTION
+
+
+def _stops(words: list[str]) -> bool:
+    return "stop" in words or f"{' '.join(words)} ".startswith(tuple(f"{each} " for each in STOPPING))
 
 
 def _is_clear_word(word: str, transcript: Transcript) -> bool:

@@ -59,6 +59,7 @@ it is longer than the closure of a plosive."""
 DIP: Final = 1
 """Windows of silence after which smart turn listens, so that it is done when the transcription needs the processor."""
 PREROLL: Final = windows(0.3)
+PREROLL_OVER_OTHERS: Final = windows(0.1)
 FIRST_PARTIAL: Final = windows(1.5)
 """Most questions are over by then, and their final transcript must not wait for a partial one."""
 PARTIAL_EVERY: Final = windows(1.2)
@@ -189,8 +190,8 @@ class TurnTaker:
             probability = 0.0
         self._nearness.count(speech=probability >= SPEECH_PROBABILITY)
         if self._afar and self._nearness.run >= ONSET:
-            # Somebody near has begun to speak while others do afar.
-            return self._begin()
+            # Somebody near has begun to speak while others do afar, whose words are left out.
+            return self._begin(self._nearness.run_length + PREROLL_OVER_OTHERS)
         match self._state:
             case State.QUIET:
                 return self._in_quiet(probability)
@@ -232,11 +233,11 @@ class TurnTaker:
 
     def _in_quiet(self, probability: float) -> list[Command]:
         self._onset = self._onset + 1 if probability >= SPEECH_PROBABILITY else max(0, self._onset - 1)
-        return self._begin() if self._onset >= ONSET else []
+        return self._begin(ONSET + PREROLL) if self._onset >= ONSET else []
 
-    def _begin(self) -> list[Command]:
+    def _begin(self, ago: int) -> list[Command]:
         self._set_state(State.SPEAKING)
-        self._start = max(0, self._now - ONSET - PREROLL)
+        self._start = max(0, self._now - ago)
         self._voiced, self._pause = ONSET, None
         self._onset = self._low = 0
         self._overlapping = self._assistant_speaking and self.may_interrupt

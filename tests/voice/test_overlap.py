@@ -46,6 +46,13 @@ def test_people_afar_may_only_ask_for_silence() -> None:
     assert judge_overlap(heard("Hold on."), SAID, final=False, afar=True) is Overlap.INTERRUPTION
 
 
+def test_a_guess_that_says_stop_is_taken_from_somebody_near() -> None:
+    assert judge_overlap(heard("Okay, stop.", -1.1), SAID, final=True) is Overlap.INTERRUPTION
+    assert judge_overlap(heard("Start talking", -0.8), SAID, final=True) is Overlap.INTERRUPTION
+    assert judge_overlap(heard("Okay, stop.", -1.1), SAID, final=True, afar=True) is Overlap.NOTHING
+    assert judge_overlap(heard("Stop.", -1.5), SAID, final=True) is Overlap.NOTHING
+
+
 def test_what_only_begins_like_a_word_that_stops_does_not() -> None:
     assert judge_overlap(heard("Waiter, the bill"), SAID, final=True, afar=True) is Overlap.NOTHING
     assert judge_overlap(heard("unstoppable"), SAID, final=True, afar=True) is Overlap.NOTHING
