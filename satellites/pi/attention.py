@@ -20,6 +20,8 @@ PREROLL: Final = 0.5
 """Seconds of sound sent from before speech was noticed."""
 HANGOVER: Final = 0.8
 """Seconds of sound sent behind speech, in which the server may notice that it is speech."""
+DUCKED: Final = 3.0
+"""Seconds of speech after which the answer is as loud again: who has not interrupted by then talks to somebody else."""
 ECHO: Final = 0.5
 """Seconds after an answer in which it still sounds, for a satellite that hears itself."""
 STAND_IN: Final = 1.5
@@ -114,7 +116,7 @@ class Attention:
         self._until: float | None = None
         self._recent: deque[bytes] = deque()
         self._said: deque[bytes] = deque()
-        self._speech_until = 0.0
+        self._speech_from = self._speech_until = 0.0
         self._sending = False
         self._unsent = 0
         self._turn = False
@@ -158,8 +160,9 @@ class Attention:
         if not self._barge_in and (self._playing or now < self._deaf_until):
             speech, self._speech_until = False, now
         if speech:
+            self._speech_from = self._speech_from if now < self._speech_until else now
             self._speech_until = now + HANGOVER
-        self._duck(quietly=self._playing and now < self._speech_until)
+        self._duck(quietly=self._playing and now < min(self._speech_until, self._speech_from + DUCKED))
         if self._state in (State.AWAY, State.IDLE):
             self._unsent += len(pcm)
             return

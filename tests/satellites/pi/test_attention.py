@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from satellites.pi.attention import (
     ANSWER,
+    DUCKED,
     FIRST_WORDS,
     HANGOVER,
     PATIENCE,
@@ -204,6 +205,16 @@ def test_who_speaks_over_an_answer_is_heard_makes_it_quieter_and_then_silent() -
     assert driver.outputs() == [Silence()]
     assert Duck(False) in driver.hear(0.1)
     assert driver.state is State.TALKING
+
+
+def test_people_who_go_on_talking_to_one_another_do_not_keep_an_answer_quiet() -> None:
+    driver = Driver()
+    driver.ask()
+    driver.answer()
+    heard = driver.hear(DUCKED + 2.0, speech=True)
+    assert [output for output in heard if isinstance(output, Duck)] == [Duck(True), Duck(False)]
+    assert not [output for output in driver.hear(2.0) if isinstance(output, Duck)]
+    assert Duck(True) in driver.hear(0.3, speech=True)
 
 
 def test_the_wake_word_breaks_off_an_answer() -> None:
