@@ -14,6 +14,7 @@ from pipecat.frames.frames import (
     Frame,
     InterruptionFrame,
     LLMContextUserTurnFrame,
+    TranscriptionFrame,
     TTSSpeakFrame,
 )
 
@@ -76,7 +77,7 @@ class Call:
 
     def __init__(self, leg: Leg, admission: Admission, *, house: House, pins: Pins, words: str | None = None) -> None:
         settings = house.settings.sip
-        phrases = PHRASES.get(house.settings.hearing.language, PHRASES["en"])
+        language = house.settings.hearing.language
         self.admission = admission
         self.problem: str | None = None
         """What is wrong with it, and what to look at."""
@@ -84,11 +85,12 @@ class Call:
         self._leg = leg
         self._assistant = house.assistant
         self._pins = pins
-        self._phrases = phrases
+        self._phrases = PHRASES.get(language, PHRASES["en"])
+        self._follows_language = language == "auto"
         self._greeting = words or settings.greeting
         self._asks_pin = admission.asks_pin and words is None
         self._manners = Manners(
-            settings.silence, 60 * settings.max_minutes, lambda text: is_farewell(text, phrases), time.monotonic()
+            settings.silence, 60 * settings.max_minutes, lambda text: is_farewell(text, self._phrases), time.monotonic()
         )
         self._heard: asyncio.Queue[bytes] = asyncio.Queue(MOST_HEARD)
         self._keys: asyncio.Queue[str] = asyncio.Queue(64)
@@ -98,7 +100,7 @@ class Call:
         """Clear while a message is taken, which is kept when the caller hangs up."""
         self._kept.set()
         self._taker = MessageTaker(
-            self._assistant, admission, pins, phrases, heard=self._heard, keys=self._keys, ended=self._ended
+            self._assistant, admission, pins, heard=self._heard, keys=self._keys, ended=self._ended
         )
         self._wish: Wish | None = None
         self._through: asyncio.Queue[tuple[str, Callable[[], None]]] = asyncio.Queue(1)
@@ -228,7 +230,7 @@ class Call:
         self._forget_heard()
         self._kept.clear()
         try:
-            return await self._taker.take(messages, to)
+            return await self._taker.take(messages, to, self._phrases)
         finally:
             self._kept.set()
 
@@ -378,6 +380,8 @@ class Call:
         """See what happens in the conversation."""
         if isinstance(frame, InterruptionFrame):
             self._leg.flush()
+        if self._follows_language and isinstance(frame, TranscriptionFrame) and frame.language is not None:
+            self._phrases = PHRASES.get(frame.language.value.partition("-")[0], self._phrases)
         self._manners.see(frame, time.monotonic())
         if isinstance(frame, BotStoppedSpeakingFrame):
             self._spoken.set()

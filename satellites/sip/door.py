@@ -15,7 +15,7 @@ from satellites.services import House, Satellite, Service
 from satellites.sip import wire
 from satellites.sip.call import Call
 from satellites.sip.callers import Admission, Directory, Pins, shown
-from satellites.sip.process import Phone, PhoneEnded
+from satellites.sip.process import Phone, PhoneEnded, end_calls
 from tools.telephone import Dialled
 
 FIRST_PAUSE: Final = 0.5
@@ -47,6 +47,7 @@ class _Open:
     established: asyncio.Event = field(default_factory=asyncio.Event)
     account: str | None = None
     codec_rate: int = 0
+    begun: wire.Begun | None = None
     quality: wire.Quality | None = None
     ended: wire.Ended | None = None
 
@@ -102,9 +103,11 @@ class SipDoor:
                     logger.error(f"the telephone process is gone and is started again: {self._problem}")
                 finally:
                     self._state = "starting"
+                    left = [each.begun for each in self._open.values() if each.begun is not None]
                     for each in self._open.values():
                         each.over.set()
                         each.call.over()
+                await end_calls(left)
                 if time.monotonic() - began > CALM:
                     pause = FIRST_PAUSE
                 await asyncio.sleep(pause)
@@ -161,7 +164,7 @@ class SipDoor:
             return
         match report:
             case wire.Established():
-                each.codec_rate = report.codec_rate
+                each.codec_rate, each.begun = report.codec_rate, report.begun
                 each.established.set()
             case wire.Held():
                 each.call.hold(report.held)
@@ -195,6 +198,12 @@ class SipDoor:
         elif report.status is not None:
             account.state = "refused"
             account.problem = f"{chosen.server} answers {report.status} {report.reason}: check {where}"
+        elif report.unproven:
+            account.state = "refused"
+            account.problem = (
+                f"{chosen.server} does not prove who it is ({report.unproven}): check server below {where}, or set "
+                "authorities below [sip] to the file of who issued its certificate"
+            )
         else:
             account.state = "away"
             account.problem = (

@@ -1,5 +1,6 @@
 """A call's sound between its codec's rate and the pipe's, without echo, and never quite silent."""
 
+import contextlib
 from typing import Final
 
 import numpy as np
@@ -34,6 +35,11 @@ class Media:
     def codec_rate(self) -> int:
         """Hz of what is heard; 0 until there is sound."""
         return self._rates[0]
+
+    def skip(self) -> None:
+        """Drop what has arrived so far."""
+        with contextlib.suppress(AudioNotActive, AudioRestarted):
+            self._audio.read(1 << 16)
 
     def hear(self) -> bytes:
         """Take what has arrived since the last time, and keep the line alive."""

@@ -33,7 +33,6 @@ class MessageTaker:
         assistant: Assistant,
         admission: Admission,
         pins: Pins,
-        phrases: Phrases,
         *,
         heard: asyncio.Queue[bytes],
         keys: asyncio.Queue[str],
@@ -42,16 +41,16 @@ class MessageTaker:
         self._assistant = assistant
         self._admission = admission
         self._pins = pins
-        self._phrases = phrases
         self._heard = heard
         self._keys = keys
         self._ended = ended
 
-    async def take(self, messages: Messages, to: str | None) -> str | None:
+    async def take(self, messages: Messages, to: str | None, phrases: Phrases) -> str | None:
         """Take a message, and keep it where anything was understood; a cancelled one is lost.
 
         Args:
             to: for whom it is; where that is not known, it may say so itself.
+            phrases: in which language the caller is told what became of it.
 
         Returns:
             What is said to the caller then; None where the PIN was typed instead.
@@ -64,18 +63,18 @@ class MessageTaker:
             return None
         text = await self._written(dictation) if dictation.spoken else ""
         if not text:
-            return self._phrases.not_understood
+            return phrases.not_understood
         who = shown(self._admission.number)
         try:
             await messages.leave(text, caller=self._admission.named, to=to or meant(text, messages.people))
         except MailboxFull:
             logger.warning(f"a message of {who} is not taken: too many wait already")
-            return self._phrases.no_more_messages
+            return phrases.no_more_messages
         except OSError as error:
             logger.error(f"a message of {who} is lost, since it cannot be written: {error}")
-            return self._phrases.no_more_messages
+            return phrases.no_more_messages
         logger.info(f"{who} has left a message")
-        return self._phrases.passed_on
+        return phrases.passed_on
 
     async def _dictated(self, dictation: Dictation) -> bool:
         """Listen until a message is over; False where a person of the house has typed the PIN instead."""

@@ -26,11 +26,12 @@ from baresip import (
 )
 
 from satellites.sip import socket_filter, wire
+from satellites.sip.farewell import Begins
 from satellites.sip.guard import BAN_SECONDS, Bans, Guard, Traced, read_trace
 from satellites.sip.media import Media
 from satellites.sip.refusal import RefusingRuntime
 from satellites.sip.registering import keep_registered
-from satellites.sip.stack import Line, addresses_of, configuration, open_lines
+from satellites.sip.stack import Line, addresses_of, authorities_of, configuration, open_lines
 
 logger = logging.getLogger("telephone")
 
@@ -62,7 +63,7 @@ class _Trace(logging.Handler):
         if traced is not None:
             # The stack's log has a thread of its own, which outlives the loop by a moment.
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._see, traced)
+                self._loop.call_soon_threadsafe(self._see, traced, record.getMessage())
 
 
 class Telephone:
@@ -87,6 +88,9 @@ class Telephone:
         self._bans_changed = asyncio.Event()
         self._origins: OrderedDict[str, str] = OrderedDict()
         self._origin_known = asyncio.Event()
+        self._begins = Begins()
+        self._begun: dict[str, wire.Begun] = {}
+        """By the Call-ID of calls that are not over."""
         self._tasks: asyncio.TaskGroup
         self._dead = asyncio.Event()
 
@@ -104,7 +108,8 @@ class Telephone:
                 for line in self._lines:
                     line.agent.on_incoming(lambda call, line=line: self._rings(call, line))
                     if line.account is not None and line.account.registers:
-                        self._tasks.create_task(keep_registered(line.agent, line.account, self._tell))
+                        trusted = authorities_of(self._setup) if self._setup.verify else None
+                        self._tasks.create_task(keep_registered(line.agent, line.account, self._tell, trusted))
                 self._tasks.create_task(self._keep_bans())
                 self._tasks.create_task(self._trust())
                 self._tasks.create_task(self._live())
@@ -195,8 +200,9 @@ class Telephone:
         call.on_rtcp(lambda stats: self._tell(_quality(number, stats, encrypted=bool(encrypted))))
 
     def _over(self, number: int, reason: str) -> None:
-        if self._calls.pop(number, None) is None:
+        if (call := self._calls.pop(number, None)) is None:
             return
+        self._begun.pop(call.call_id or "", None)
         self._media.pop(number, None)
         self._decided(number)
         status = reason[:3]
@@ -232,13 +238,15 @@ class Telephone:
     async def _carry(self, number: int, call: Call) -> None:
         """Carry a call's sound to the assistant until it is over."""
         media = self._media[number] = Media(call.audio)
+        # What was heard before somebody answered is the network's: a ringing tone, or an announcement.
+        media.skip()
         clock = asyncio.get_running_loop().time
         due, begins, begun = clock(), clock() + KEYS_SECONDS, False
         while call.state is not CallState.CLOSED:
             heard = media.hear()
             if not begun and (media.codec_rate or clock() > begins):
                 begun = True
-                self._tell(wire.Established(number, media.codec_rate))
+                self._tell(wire.Established(number, media.codec_rate, self._begun.get(call.call_id or "")))
             if heard and self._writer.transport.get_write_buffer_size() < MOST_UNREAD:
                 self._writer.write(wire.encode_audio(number, heard))
             due = max(due + TICK, clock() - TICK)
@@ -246,7 +254,11 @@ class Telephone:
 
     # Whom to listen to.
 
-    def _traced(self, message: Traced) -> None:
+    def _traced(self, message: Traced, text: str) -> None:
+        if (begun := self._begins.see(text)) is not None and begun.call_id in {
+            each.call_id for each in self._calls.values()
+        }:
+            self._begun[begun.call_id] = begun
         if message.received and message.method == "INVITE" and message.call_id is not None:
             self._origins[message.call_id] = message.address
             self._origin_known.set()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -12,14 +12,40 @@ from typing import Final
 from loguru import logger
 
 from satellites.sip import wire
+from satellites.sip.farewell import goodbye
 
 SIGN_OF_LIFE: Final = 15.0
 """Seconds without any word from the process after which it hangs; it speaks every two."""
 END_SECONDS: Final = 4.0
 """What it gets to say goodbye to its calls and its registrars."""
+GOODBYES: Final = 2
+BETWEEN_GOODBYES: Final = 0.1
+"""How often, and seconds apart, a call that is left over is ended: nobody takes the answer, which tells of a loss."""
 MOST_UNREAD: Final = 1 << 20
 """Bytes that wait for the process; sound beyond is dropped."""
 _ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+async def end_calls(left: Sequence[wire.Begun]) -> None:
+    """Tell the other sides of the calls of a process that has died that they are over. Raises nothing."""
+    for _ in range(GOODBYES if left else 0):
+        for begun in left:
+            try:
+                _end(begun)
+            except (OSError, ValueError) as error:
+                logger.warning(f"the other side of a call is not told that it is over: {error}")
+        await asyncio.sleep(BETWEEN_GOODBYES)
+
+
+def _end(begun: wire.Begun) -> None:
+    (here, port), (there, their_port) = (each.rsplit(":", 1) for each in (begun.here, begun.there))
+    with socket.socket(socket.AF_INET6 if ":" in here else socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        # From another port it would be no part of the call to a router, and to some phones.
+        sender.bind((here.strip("[]"), int(port)))
+        sender.connect((there.strip("[]"), int(their_port)))
+        own = sender.getsockname()[0]
+        sender.send(goodbye(begun, f"[{own}]:{port}" if ":" in own else f"{own}:{port}"))
 
 
 class PhoneEnded(Exception):  # noqa: N818 - reads as what happened

@@ -1,12 +1,15 @@
 """Keeping an account registered, however often its registrar goes away."""
 
 import asyncio
+import ipaddress
+import ssl
 from collections.abc import Callable
 from typing import Final
 
 from baresip import Event, RegistrationError, StackEvent, UserAgent
 from baresip.errors import split_status
 
+from satellites.sip.stack import place_of
 from satellites.sip.wire import AccountSetup, Registration
 
 FIRST_PAUSE: Final = 2.0
@@ -14,12 +17,23 @@ LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries where nobody answers, twice as many each time: a router that starts takes a minute."""
 REFUSED_PAUSE: Final = 300.0
 """Seconds until a registrar that did not like the password is asked again: some lock out who asks too often."""
+LOOK_SECONDS: Final = 5.0
+"""What a server gets to show its certificate."""
+TLS_PORT: Final = 5061
+"""Where SIP over TLS is, where nothing else is said."""
 REFUSALS: Final = frozenset({401, 403, 404, 407})
 """Answers that say that user or password are wrong."""
 
 
-async def keep_registered(agent: UserAgent, account: AccountSetup, tell: Callable[[Registration], None]) -> None:
-    """Register, and again whenever that is lost, until cancelled; `tell` hears how it fares."""
+async def keep_registered(
+    agent: UserAgent, account: AccountSetup, tell: Callable[[Registration], None], authorities: str | None
+) -> None:
+    """Register, and again whenever that is lost, until cancelled.
+
+    Args:
+        tell: hears how it fares.
+        authorities: the file of those who may vouch for the server; None where nobody has to.
+    """
     lost: asyncio.Queue[str] = asyncio.Queue(maxsize=8)
 
     def follow(event: StackEvent) -> None:
@@ -27,15 +41,18 @@ async def keep_registered(agent: UserAgent, account: AccountSetup, tell: Callabl
             lost.put_nowait(event.text or "")
 
     agent.on(follow)
+    server = account.proxy or account.server
+    proves = authorities if account.transport == "tls" else None
     pause = FIRST_PAUSE
     while True:
         while not lost.empty():
             lost.get_nowait()
         try:
-            await agent.register()
+            await _register(agent, server, proves)
         except RegistrationError as error:
             wait = REFUSED_PAUSE if error.status in REFUSALS else pause
-            tell(Registration(account.name, False, error.status, error.reason or str(error), wait))
+            unproven = await _why_unproven(server, proves) if proves is not None and error.status is None else ""
+            tell(Registration(account.name, False, error.status, error.reason or str(error), wait, unproven))
             pause = min(2 * pause, LONGEST_PAUSE)
         else:
             tell(Registration(account.name, True))
@@ -44,3 +61,33 @@ async def keep_registered(agent: UserAgent, account: AccountSetup, tell: Callabl
             status, reason = split_status(await lost.get())
             tell(Registration(account.name, False, status, reason, wait))
         await asyncio.sleep(wait)
+
+
+async def _register(agent: UserAgent, server: str, proves: str | None) -> None:
+    # The stack itself compares a certificate with names alone.
+    if proves is not None and _is_address(server) and (unproven := await _why_unproven(server, proves)):
+        raise RegistrationError(unproven)
+    await agent.register()
+
+
+def _is_address(server: str) -> bool:
+    try:
+        ipaddress.ip_address(place_of(server)[0])
+    except ValueError:
+        return False
+    return True
+
+
+async def _why_unproven(server: str, authorities: str) -> str:
+    """Return what is wrong with a server's certificate, which the stack does not tell; "" where nothing is known."""
+    host, port = place_of(server)
+    try:
+        trusted = ssl.create_default_context(cafile=authorities)
+        async with asyncio.timeout(LOOK_SECONDS):
+            _, writer = await asyncio.open_connection(host, port or TLS_PORT, ssl=trusted)
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message
+    except OSError:
+        return ""
+    writer.close()
+    return ""

@@ -5,6 +5,7 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ CODECS: Final = ("opus/48000/1", "g722/16000/1", "pcma", "pcmu")
 _TRANSPORTS: Final[tuple[Literal["udp", "tcp", "tls"], ...]] = ("udp", "tcp", "tls")
 _ENCRYPTION: Final = {"off": None, "sdes": "srtp", "sdes-required": "srtp-mand", "dtls": "dtls_srtp"}
 # A re-INVITE for video would follow every call, and confuse simple phones; the jitter buffer's own settings cost 90 ms;
-# a contact that nobody can guess lets in only whoever the registrar sends.
+# a contact that nobody can guess lets in only whoever the registrar sends; pbx.local is known to the system alone.
 _SETTINGS: Final = """\
 sip_cuser_random yes
 audio_jitter_buffer_ms 20-100
@@ -33,6 +34,7 @@ opus_sprop_stereo no
 opus_inbandfec yes
 opus_bitrate 32000
 call_local_timeout 120
+dns_getaddrinfo yes
 """
 
 
@@ -51,8 +53,7 @@ def configuration(setup: Setup) -> Config:
     lines = [f"sip_listen {listen}:{setup.port}", "rtp_ports {}-{}".format(*setup.rtp_ports), _SETTINGS]
     if setup.certificate is not None:
         lines.append(f"sip_certificate {setup.certificate}")
-    authorities = setup.authorities or ssl.get_default_verify_paths().cafile or certifi.where()
-    lines += [f"sip_cafile {authorities}", f"sip_verify_server {'yes' if setup.verify else 'no'}"]
+    lines += [f"sip_cafile {authorities_of(setup)}", f"sip_verify_server {'yes' if setup.verify else 'no'}"]
     return Config(
         # Discovery leaves out loopback.
         net_interface=setup.listen if ipaddress.ip_address(setup.listen).is_loopback else None,
@@ -62,6 +63,11 @@ def configuration(setup: Setup) -> Config:
         sip_trace=True,
         extra_config_text="\n".join(lines),
     )
+
+
+def authorities_of(setup: Setup) -> str:
+    """Return the file of those who may vouch for servers."""
+    return setup.authorities or ssl.get_default_verify_paths().cafile or certifi.where()
 
 
 async def open_lines(runtime: Runtime, setup: Setup) -> list[Line]:
@@ -113,10 +119,16 @@ async def addresses_of(account: AccountSetup) -> frozenset[str]:
     """Look up where an account's servers are; nothing where they have no address now."""
     found: set[str] = set()
     for server in filter(None, (account.server, account.proxy)):
-        host = server[1 : server.index("]")] if server.startswith("[") else server.partition(":")[0]
+        host, _ = place_of(server)
         try:
             infos = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
         except OSError:
             continue
         found.update(str(info[4][0]) for info in infos)
     return frozenset(found)
+
+
+def place_of(server: str) -> tuple[str, int | None]:
+    """Return host and port of a server as settings name it; None where they name no port."""
+    host, _, port = server.rpartition(":") if re.search(r"[^:]:\d+$", server) else (server, "", "")
+    return (host or server).strip("[]"), int(port) if port else None

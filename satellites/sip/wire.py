@@ -140,6 +140,8 @@ class Registration:
     reason: str = ""
     again: float = 0.0
     """Seconds until the next try."""
+    unproven: str = ""
+    """What is wrong with the registrar's certificate."""
     kind: Literal["registration"] = "registration"
 
 
@@ -160,12 +162,31 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """How a call was begun, as far as that is needed to end it from outside of its stack (RFC 3261, section 12)."""
+
+    call_id: str
+    ours: str
+    """Our side, with its tag, as it stands in From or To."""
+    theirs: str
+    target: str
+    """Where the other side wants to be asked."""
+    route: tuple[str, ...]
+    there: str
+    """The address and port that its messages came from."""
+    here: str
+    """Those at which they came."""
+
+
+@dataclass(frozen=True, slots=True)
 class Established:
     """A call can be spoken in."""
 
     call: int
     codec_rate: int
     """Hz of what the codec carries: 8000 is the old telephone's sound."""
+    begun: Begun | None = None
+    """None where it did not begin over UDP."""
     kind: Literal["established"] = "established"
 
 

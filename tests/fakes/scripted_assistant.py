@@ -38,6 +38,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import FunctionCallFromLLM, FunctionCallHandler, LLMService
 from pipecat.services.settings import LLMSettings
+from pipecat.transcriptions.language import Language
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 from pipecat.utils.time import time_now_iso8601
@@ -69,6 +70,8 @@ class Script:
 
     heard: deque[str] = field(default_factory=deque)
     replies: deque[str | Call] = field(default_factory=deque)
+    language: Language | None = None
+    """In which it is understood."""
 
 
 class Ears(FrameProcessor):
@@ -111,7 +114,9 @@ class Ears(FrameProcessor):
         elif self._speaking and self._quiet >= 0.2:
             self._speaking = False
             text = self._script.heard.popleft()
-            await self.push_frame(TranscriptionFrame(text, "caller", time_now_iso8601(), finalized=True))
+            language = self._script.language
+            frame = TranscriptionFrame(text, "caller", time_now_iso8601(), language=language, finalized=True)
+            await self.push_frame(frame)
             await self.push_frame(ProposedUserStoppedSpeakingFrame())
 
 

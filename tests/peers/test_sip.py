@@ -6,18 +6,14 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from satellites.realtime.talk import Report, talk
 from tests.peers.server import running_server
+from tests.peers.sip.certificates import Authority
 from tests.peers.sip.house import House, words
 from tests.peers.sip.phones import free_port, needs, softphone
 from tests.spoken import RATE
@@ -51,7 +47,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
                 PASSFEL_SIP__PEOPLE=json.dumps({"100": "ana"}),
                 PASSFEL_SIP__GUESTS="limited",
                 PASSFEL_SIP__PIN=PIN,
-                PASSFEL_SIP__CERTIFICATE=str(certificate(folder / "phone.pem")),
+                PASSFEL_SIP__CERTIFICATE=str(Authority(folder).issue("127.0.0.1")),
                 PASSFEL_SIP__GREETING=GREETING,
                 PASSFEL_HOUSEHOLD__TIMEZONE="Europe/Lisbon",
             )
@@ -63,28 +59,6 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             while (await made.telephone())["state"] != "ready":
                 await asyncio.sleep(0.2)
         yield made
-
-
-def certificate(file: Path) -> Path:
-    """Make a certificate with its key for 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
-    return file
 
 
 GUEST = {"id": "sip:+15550001@127.0.0.1"}

@@ -36,6 +36,8 @@ def needs(*programs: str) -> None:
 def _there(program: str) -> bool:
     if program == "pjsua2":
         return importlib.util.find_spec("pjsua2") is not None
+    if program == "kamailio-tls":
+        return any(Path("/usr/lib").glob("*/kamailio/modules/tls.so"))
     return _KAMAILIO.exists() if program == "kamailio" else shutil.which(program) is not None
 
 
@@ -150,11 +152,10 @@ _REGISTRAR = """
 #!KAMAILIO
 debug=1
 log_stderror=yes
-fork=no
 children=1
-disable_tcp=yes
 listen=udp:127.0.0.1:{port}
 mpath="{modules}"
+{transport}
 loadmodule "kex.so"
 loadmodule "tm.so"
 loadmodule "sl.so"
@@ -196,19 +197,45 @@ request_route {{
 """
 
 
+_UDP = "fork=no\ndisable_tcp=yes"
+_TCP = "tcp_children=1\nlisten=tcp:127.0.0.1:{port}"
+_TLS = """\
+tcp_children=1
+enable_tls=yes
+listen=tls:127.0.0.1:{port}
+loadmodule "tls.so"
+modparam("tls", "certificate", "{certificate}")
+modparam("tls", "private_key", "{certificate}")
+modparam("tls", "tls_method", "TLSv1.2+")
+"""
+
+
 def _modules() -> Path:
     return next(Path("/usr/lib").glob("*/kamailio/modules"))
 
 
 @asynccontextmanager
 async def registrar(
-    folder: Path, *, user: str = "620", password: str = "right", port: int | None = None
+    folder: Path,
+    *,
+    user: str = "620",
+    password: str = "right",
+    port: int | None = None,
+    transport: str = "udp",
+    certificate: Path | None = None,
 ) -> AsyncIterator[int]:
-    """A kamailio that wants to know who registers, and who of the house calls; yields its port."""
-    needs("kamailio")
+    """A kamailio that wants to know who registers, and who of the house calls; yields its port.
+
+    Args:
+        transport: what it takes beside UDP: `tcp` or `tls`.
+        certificate: a PEM file with certificate and key, for TLS.
+    """
+    needs("kamailio", *(("kamailio-tls",) if transport == "tls" else ()))
     port = port or free_port()
     config = folder / "kamailio.cfg"
-    config.write_text(_REGISTRAR.format(port=port, modules=_modules(), password=password, user=user).lstrip())
+    way = {"udp": _UDP, "tcp": _TCP, "tls": _TLS}[transport].format(port=port, certificate=certificate)
+    written = _REGISTRAR.format(port=port, modules=_modules(), password=password, user=user, transport=way)
+    config.write_text(written.lstrip())
     with (folder / "kamailio.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(str(_KAMAILIO), "-f", str(config), "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(folder)),

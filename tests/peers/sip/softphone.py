@@ -188,9 +188,13 @@ class Softphone:
         call = self.calls[number] = Talk(self.account, number, self.folder)
         tell("incoming", call=number, peer=call.getInfo().remoteUri)
         if self.options.get("answer"):
-            answer = pj.CallOpParam()
-            answer.statusCode = self.options["answer"]
-            call.answer(answer)
+            self.answer(call, self.options["answer"])
+
+    def answer(self, call: Talk, status: int) -> None:
+        """Answer a call; 183 has it heard before it is taken."""
+        answer = pj.CallOpParam()
+        answer.statusCode = status
+        call.answer(answer)
 
     def do(self, command: dict[str, Any]) -> None:
         match command["do"]:
@@ -205,6 +209,8 @@ class Softphone:
                 self._call(command).echo(command["level"])
             case "digits":
                 self._call(command).dialDtmf(command["digits"])
+            case "answer":
+                self.answer(self._call(command), command["status"])
             case "hold":
                 self._call(command).setHold(pj.CallOpParam(True))
             case "resume":

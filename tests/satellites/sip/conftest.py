@@ -25,11 +25,11 @@ RTP = (20_000, 20_999)
 class Telephone:
     """The door, run with a scripted assistant behind it and a real telephone process."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, language: str = "en", **settings: Any) -> None:
         self.port = free_port()
         sip = {"enabled": True, "listen": "127.0.0.1", "port": self.port, "rtp_ports": RTP, **settings}
         self.assistant = Assistant()
-        self.settings = Settings(data_dir=folder, sip=sip)
+        self.settings = Settings(data_dir=folder, sip=sip, hearing={"language": language})
         self.door = SipDoor(House(self.assistant, self.settings))
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pipecat.frames.frames import TTSSpeakFrame
+from pipecat.transcriptions.language import Language
 
 from pipeline.caller import Permission
 from tests.peers.sip.phones import Softphone, baresip, eventually, registrar, sipp, softphone
@@ -301,6 +302,7 @@ async def test_when_the_telephone_process_is_killed_its_calls_end_and_it_is_back
         killed = house.door.phone.pid
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
+        await phone.until(event="state", state="DISCONNECTED")
         await eventually(house.assistant.ended.is_set)
         await eventually(lambda: not house.calls)
         await eventually(lambda: house.state == "ready" and house.door.phone.pid not in (None, killed))
@@ -311,7 +313,7 @@ async def test_when_the_telephone_process_is_killed_its_calls_end_and_it_is_back
 async def test_who_hangs_up_before_being_answered_leaves_nothing_behind(tmp_path: Path):
     async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path) as phone:
         await phone.do("call", uri=house.uri)
-        await phone.until(event="state", state="EARLY")
+        await phone.until(event="state", state="EARLY", status=180)
         await phone.do("hangup")
         await phone.until(event="state", state="DISCONNECTED")
         await eventually(lambda: not house.calls)
@@ -411,6 +413,17 @@ async def test_a_goodbye_ends_the_call(tmp_path: Path):
         await phone.until(event="state", state="DISCONNECTED", seconds=30)
 
 
+async def test_a_goodbye_is_understood_in_the_language_that_is_spoken(tmp_path: Path):
+    async with telephone(tmp_path, **KNOWN, language="auto") as house, softphone(tmp_path) as phone:
+        await phone.call(house.uri)
+        house.assistant.script.language = Language.DE
+        house.assistant.script.heard.append("danke tschüss")
+        house.assistant.script.replies.append("auf wiederhören ana")
+        await asyncio.sleep(1)
+        await phone.say(LOUD + PAUSE)
+        await phone.until(event="state", state="DISCONNECTED", seconds=30)
+
+
 OUTBOUND = {"outbound": {"ring_seconds": 5.0}}
 
 
@@ -436,6 +449,47 @@ async def test_somebody_is_called_told_something_and_talked_with(tmp_path: Path)
         assert house.assistant.callers[0].person == "ben"
         await phone.do("hangup")
         await eventually(lambda: not house.calls)
+
+
+async def test_an_announcement_before_a_refusal_changes_nothing_of_it(tmp_path: Path):
+    async with (
+        registrar(tmp_path) as port,
+        telephone(tmp_path, direct=False, accounts=account(port), **OUTBOUND) as house,
+        ben(tmp_path, port, 183) as phone,
+    ):
+        await eventually(lambda: accounts(house)["state"] == "registered")
+        dialling = asyncio.create_task(house.door.dial("ben", person="ben", words="dinner is ready"))
+        await phone.until(event="media", status=1)
+        await phone.say(LOUD)
+        await asyncio.sleep(0.5)
+        await phone.do("answer", status=486)
+        assert await dialling is Dialled.BUSY
+        await eventually(lambda: not house.calls)
+        assert not house.assistant.callers
+
+
+async def test_what_is_heard_before_somebody_answers_is_not_taken_for_them(tmp_path: Path):
+    async with (
+        registrar(tmp_path) as port,
+        telephone(tmp_path, direct=False, accounts=account(port), **OUTBOUND) as house,
+        ben(tmp_path, port, 183) as phone,
+    ):
+        await eventually(lambda: accounts(house)["state"] == "registered")
+        dialling = asyncio.create_task(house.door.dial("ben", person="ben", words="dinner is ready"))
+        await phone.until(event="media", status=1)
+        await phone.say(LOUD * 4)  # the network's announcement
+        await asyncio.sleep(2.5)
+        assert not dialling.done()
+        await phone.do("answer", status=200)
+        assert await dialling is Dialled.ANSWERED
+        await eventually(lambda: voiced(phone.heard()) > 0.2)
+        await asyncio.sleep(0.5)
+        assert np.abs(np.frombuffer(bytes(house.assistant.ears.audio), "<i2")).max(initial=0) < 1000
+        house.assistant.script.heard.append("thank you")
+        house.assistant.script.replies.append("you are welcome my dear")
+        before = voiced(phone.heard())
+        await phone.say(LOUD + PAUSE)
+        await eventually(lambda: voiced(phone.heard()) > before + 0.3)
 
 
 @asynccontextmanager
