@@ -1,5 +1,12 @@
 """How much somebody may send: so much at once, and so much a second. It has no clock of its own."""
 
+from typing import Final
+
+FASTEST: Final = 1.25
+"""Times real time that a device may send sound for as long as it likes: no clock is so wrong …"""
+AT_ONCE: Final = 15.0
+"""… and seconds of it that may come at once, after a stall."""
+
 
 class Allowance:
     """A token bucket.
@@ -17,10 +24,19 @@ class Allowance:
 
     def spend(self, amount: float, now: float) -> bool:
         """Spend, or tell that there is not enough and spend nothing."""
-        if self._at is not None:
-            self._left = min(self._most, self._left + (now - self._at) * self._rate)
-        self._at = now
+        self._refill(now)
         if amount > self._left:
             return False
         self._left -= amount
         return True
+
+    def owe(self, amount: float, now: float) -> float:
+        """Spend, be there enough or not; returns the seconds after which there will have been."""
+        self._refill(now)
+        self._left -= amount
+        return max(0.0, -self._left / self._rate)
+
+    def _refill(self, now: float) -> None:
+        if self._at is not None:
+            self._left = min(self._most, self._left + (now - self._at) * self._rate)
+        self._at = now

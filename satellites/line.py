@@ -32,7 +32,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from satellites.allowance import Allowance
+from satellites.allowance import AT_ONCE, FASTEST, Allowance
 from satellites.attention import Attention
 from satellites.input import AttendedInput
 from satellites.realtime.pacing import LEAD, Pacer
@@ -46,10 +46,6 @@ PIECE: Final = INPUT_RATE * 2 * 32 // 1000
 """Bytes that are passed on together: one window of the voice activity detector."""
 EARLIEST: Final = 10.0
 """Seconds of sound that are kept until the conversation has begun; of more, the oldest are dropped."""
-FASTEST: Final = 1.25
-"""Times real time that a device may send sound for as long as it likes: no clock is so wrong …"""
-AT_ONCE: Final = 15.0
-"""… and seconds of it that may come at once, after a stall. What comes faster is dropped."""
 STALL: Final = 0.6
 """Seconds without sound in the middle of a turn that are taken for silence …"""
 LONGEST_STALL: Final = 5.0

@@ -25,7 +25,7 @@ from pipecat.frames.frames import (
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
 from pipeline.satellite_settings import Esphome
-from satellites.allowance import Allowance
+from satellites.allowance import AT_ONCE, FASTEST, Allowance
 from satellites.attention import Attention
 from satellites.esphome import run
 from satellites.esphome.profile import Profile
@@ -33,7 +33,7 @@ from satellites.esphome.run import Phase, Run
 from satellites.esphome.speech import Shelf, Speech
 from satellites.esphome.timers import TimerTeller
 from satellites.esphome.udp import UdpSound
-from satellites.line import AT_ONCE, FASTEST, LineTransport
+from satellites.line import LineTransport
 from satellites.services import House
 from voice.frames import ClearAudioFrame
 from voice.wakeword import WakeWords, WakeWordUnknown, loudness

@@ -46,6 +46,7 @@ from pipecat.services.llm_service import FunctionCallParams
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
+from satellites.allowance import FASTEST, Allowance
 from satellites.input import AttendedInput
 from satellites.realtime.client_events import RealtimeFault, read
 from satellites.realtime.codec import AudioDecoder, AudioEncoder
@@ -73,7 +74,7 @@ INPUT_FRAME = INPUT_RATE * 2 * 64 // 1000
 
 MAX_AHEAD = 300.0
 """Seconds of audio that a client may send beyond the time that has passed, as for a file; then it is made to
-wait."""
+wait. One whose clock is a little fast never is, or it would be heard later and later."""
 
 LARGE_EVENT = 64 * 1024
 """Characters of JSON that are parsed in a thread; smaller ones take less than a millisecond."""
@@ -155,8 +156,7 @@ class RealtimeInput(AttendedInput):
         self._protocol = protocol
         self._decoder: AudioDecoder | None = None
         self._unheard = bytearray()
-        self._began = 0.0
-        self._seconds = 0.0
+        self._allowance = Allowance(FASTEST, MAX_AHEAD)
         self._speech_started_ago = 0.0
         self._speech_stopped_ago = 0.0
 
@@ -164,7 +164,6 @@ class RealtimeInput(AttendedInput):
         """Begin to read."""
         await super().start(frame)
         await self.set_transport_ready(frame)
-        self._began = time.monotonic()
         self._protocol.open()
         await self._transport.perform()
         self.attend(self._read())
@@ -203,10 +202,9 @@ class RealtimeInput(AttendedInput):
             for start in range(0, len(piece), INPUT_FRAME):
                 frame = InputAudioRawFrame(piece[start : start + INPUT_FRAME], INPUT_RATE, 1)
                 await self.push_audio_frame(frame)
-            self._seconds += len(piece) / (INPUT_RATE * 2)
-            ahead = self._seconds - (time.monotonic() - self._began) - MAX_AHEAD
+            ahead = self._allowance.owe(len(piece) / (INPUT_RATE * 2), time.monotonic())
             if ahead > 0 or len(piece) > 10 * INPUT_FRAME:  # a long recording lets others have their turn
-                await asyncio.sleep(max(0.0, ahead))
+                await asyncio.sleep(ahead)
 
     def _follow(self, frame: Frame) -> None:
         match frame:

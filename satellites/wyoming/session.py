@@ -16,8 +16,8 @@ from wyoming.ping import Ping, Pong
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
 from pipeline.satellite_settings import WyomingSatellite
-from satellites.allowance import Allowance
-from satellites.line import AT_ONCE, FASTEST, LineTransport
+from satellites.allowance import AT_ONCE, FASTEST, Allowance
+from satellites.line import LineTransport
 from satellites.services import House
 from satellites.timer_display import TimerDisplay, TimerEvent
 from satellites.wyoming.dialogue import Ask, Begin, Dialogue, Hear, Interrupt, Listen, Output, Send

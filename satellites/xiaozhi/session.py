@@ -27,7 +27,7 @@ from pipecat.frames.frames import (
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller, Capability
-from satellites.allowance import Allowance
+from satellites.allowance import AT_ONCE, FASTEST, Allowance
 from satellites.line import LineTransport
 from satellites.services import House
 from satellites.xiaozhi.messages import Mode
@@ -97,7 +97,7 @@ class Session:
         self._woken = False
         self._loudness: deque[float] = deque(maxlen=WAKE_PACKETS)
         self._messages = Allowance(100.0, 1000.0)
-        self._sound = Allowance(1.25, 15.0)
+        self._sound = Allowance(FASTEST, AT_ONCE)
         self._complained = False
 
     @property

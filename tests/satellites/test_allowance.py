@@ -1,9 +1,10 @@
 """How much may be sent."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satellites.allowance import Allowance
+from satellites.allowance import AT_ONCE, FASTEST, Allowance
 
 
 def test_so_much_at_once_and_so_much_a_second() -> None:
@@ -23,8 +24,17 @@ def test_no_more_is_ever_spent_than_there_was(spending: list[tuple[float, float]
         assert spent <= 4.0 + now + 1e-6
 
 
-@given(drift=st.floats(0.99, 1.01))
-def test_a_clock_that_runs_fast_or_slow_uses_nothing_up(drift: float) -> None:
-    allowance = Allowance(rate=1.25, most=15.0)
+def test_who_takes_more_than_there_is_waits_for_it() -> None:
+    allowance = Allowance(rate=2.0, most=3.0)
+    assert allowance.owe(3.0, 0.0) == 0.0
+    assert allowance.owe(1.0, 0.0) == 0.5
+    assert allowance.owe(1.0, 0.5) == 0.5
+    assert allowance.owe(3.0, 100.0) == 0.0
+
+
+@pytest.mark.parametrize("drift", [0.99, 1.0, 1.01])
+def test_a_clock_that_is_fast_or_slow_uses_nothing_up(drift: float) -> None:
+    dropping, waiting = Allowance(FASTEST, AT_ONCE), Allowance(FASTEST, AT_ONCE)
     for packet in range(100_000):
-        assert allowance.spend(0.06 * drift, packet * 0.06)
+        assert dropping.spend(0.06 * drift, packet * 0.06)
+        assert waiting.owe(0.06 * drift, packet * 0.06) == 0.0
