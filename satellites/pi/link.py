@@ -31,6 +31,10 @@ DEVICE_HEADER: Final = "x-passfel-device"
 ROOM_HEADER: Final = "x-passfel-room"
 
 
+class NotRealtime(Exception):  # noqa: N818 - reads as what is wrong
+    """What the server sends is not the Realtime API's."""
+
+
 class Link:
     """Talks to the assistant for as long as `run` does.
 
@@ -79,6 +83,8 @@ class Link:
             except InvalidStatus as error:
                 reason = error.response.body.decode("utf-8", "replace") or f"status {error.response.status_code}"
                 self._trouble(f"refuses: {reason}")
+            except NotRealtime as error:
+                self._trouble(f"does not speak the Realtime API, is it PASSFEL? {error}")
             except (ConnectionClosed, InvalidHandshake, InvalidURI, OSError, TimeoutError) as error:
                 self._trouble(f"cannot be reached: {error or 'no answer'}")
             self._waiting.clear()
@@ -119,7 +125,7 @@ class Link:
                 async with asyncio.TaskGroup() as tasks:
                     writing = tasks.create_task(self._write(websocket))
                     async for message in websocket:
-                        self._note(json.loads(message))
+                        self._take(message)
                         self._changed()
                     writing.cancel()
             except BaseExceptionGroup as group:
@@ -136,6 +142,12 @@ class Link:
                 self.sent += len(event)
             self._arrived.clear()
             await self._arrived.wait()
+
+    def _take(self, message: str | bytes) -> None:
+        try:
+            self._note(json.loads(message))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise NotRealtime(f"it sent {message[:80]!r}: {error!r}") from error
 
     def _note(self, event: dict[str, Any]) -> None:
         """Tell `attention` of one of the server's events."""

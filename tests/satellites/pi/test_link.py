@@ -133,3 +133,23 @@ async def test_a_server_that_is_not_there_is_told_of(log: list[str]) -> None:
     async with linked("http://127.0.0.1:9") as client:
         await client.until(lambda: bool(log))
     assert "cannot be reached" in log[0]
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["hello", "[]", "{}", b"\xff", '{"type": "response.output_audio.delta"}', '{"type": "error", "error": null}'],
+)
+async def test_a_server_that_speaks_something_else_is_told_of_and_tried_again(
+    log: list[str], message: str | bytes
+) -> None:
+    connections = 0
+
+    async def other(websocket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        await websocket.send(message)
+        await websocket.wait_closed()
+
+    async with serve(other, "127.0.0.1", 0) as server, linked(address(server)) as client:
+        await client.until(lambda: connections == 2)
+    assert "does not speak the Realtime API, is it PASSFEL?" in log[0]
