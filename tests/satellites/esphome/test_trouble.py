@@ -5,6 +5,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 from aioesphomeapi.model import VoiceAssistantEventType as Event
 from aioesphomeapi.model import VoiceAssistantFeature as Feature
@@ -103,6 +104,37 @@ async def test_a_device_that_vanishes_in_mid_answer_ends_its_conversation_and_is
         device.wake()
         await device.speak(LOUD)
         await device.until_heard(1)
+
+
+async def test_a_device_that_falls_silent_in_the_middle_of_a_word_is_answered(device: FakeDevice) -> None:
+    async with serving(("what time", "It is noon"), devices={"hall": device}):
+        device.wake()
+        await device.speak(LOUD, seconds_of_quiet=0.0)
+        await device.until_heard()
+
+
+async def test_a_device_that_cuts_its_sound_anywhere_is_understood(device: FakeDevice) -> None:
+    async with serving(("what time is it", "It is noon"), devices={"hall": device}) as served:
+        device.wake()
+        await asyncio.wait_for(device.listening.wait(), 10)
+        for start in range(0, len(LOUD), 333):
+            device.stream(LOUD[start : start + 333])
+        await device.speak(b"")
+        await device.until_heard()
+        heard = np.frombuffer(bytes(served.assistant.ears.audio), "<i2")
+        assert abs(heard).max() == abs(np.frombuffer(LOUD, "<i2")).max(), "not the noise of halves of samples"
+
+
+async def test_a_device_that_floods_while_it_waits_for_its_wake_word_costs_the_others_nothing() -> None:
+    flooding, well = FakeDevice(), FakeDevice(name="well", mac="20:F8:3B:00:00:02")
+    devices = {"hall": flooding, "kitchen": well}
+    async with serving(("what time is it", "It is noon"), devices=devices):
+        flooding.leave_wake_word()
+        for _ in range(3000):
+            flooding.stream(bytes(4096))
+        well.wake()
+        await well.speak(LOUD)
+        await well.until_heard()
 
 
 async def test_a_device_that_cannot_reach_this_machine_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
