@@ -14,6 +14,8 @@ FASTEST_SPEECH: Final = 5.0
 LEAST_LOG_PROBABILITY: Final = -0.7
 CHEAP_RETRY: Final = 4.0
 """Seconds of audio up to which a repetition is worth a second decode, which brings the punctuation back."""
+LATE: Final = 2 / 3
+"""The share of the audio behind which nobody begins to speak: there is little silence before speech in it."""
 LOOPS: Final = 5
 """Times that nobody says the same few words in a row."""
 _ANNOTATION = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[♪♫]+")
@@ -36,11 +38,14 @@ class Hypothesis:
     text: str
     log_probability: float
     no_speech_probability: float
+    begins: float = 0.0
+    """Seconds at which the decoder takes the speech to begin; 0 where it was not asked."""
 
     def looks_wrong(self, seconds: float) -> bool:
         """Tell whether a second decode with more context is worth its time, for audio of this many seconds."""
         return (
             self.log_probability < LEAST_LOG_PROBABILITY
+            or self.begins > LATE * seconds
             or is_looping(self.text)
             or (seconds < CHEAP_RETRY and without_invented_repetition(self.text, seconds) != self.text)
             or words_a_second(without_invented_repetition(self.text, seconds), seconds) > FASTEST_SPEECH

@@ -40,6 +40,8 @@ the sentence twice, more costs time and gains nothing."""
 RETRY_PADDING: Final = 4.0
 TIMESTAMPED: Final = 4.0
 """Seconds of audio up to which the decoder writes timestamps, which keep it from saying a short sentence twice."""
+TIMESTAMP: Final = 0.02
+"""Seconds from one timestamp of the decoder to the next."""
 MOST_TOKENS_PER_SECOND: Final = 14
 """CTranslate2 stops at half of its `max_length`, so this allows 7, a little more than the fastest speech needs."""
 SHORTEST_AUDIO: Final = 0.1
@@ -244,7 +246,8 @@ class WhisperEngine:
         # CTranslate2 divides by the number of tokens, Whisper's thresholds count the end of text as one more.
         log_probability = result.scores[0] * len(tokens) / (len(tokens) + 1)
         words = [token for token in tokens if token < tokenizer.eot]
-        return Hypothesis(tokenizer.decode(words).strip(), log_probability, result.no_speech_prob)
+        begins = max(0, tokens[0] - tokenizer.timestamp_begin) * TIMESTAMP if tokens else 0.0
+        return Hypothesis(tokenizer.decode(words).strip(), log_probability, result.no_speech_prob, begins)
 
     def _detect(self, encoded: Any) -> str:
         token: str = self._model.model.detect_language(encoded)[0][0][0]

@@ -59,3 +59,8 @@ def test_a_sentence_spoken_impossibly_fast_is_decoded_again() -> None:
     assert Hypothesis("one two three four five six seven eight nine ten", -0.1, 0.0).looks_wrong(1.0)
     assert not Hypothesis("what time is it", -0.1, 0.0).looks_wrong(1.6)
     assert Hypothesis("what time is it", -1.2, 0.0).looks_wrong(1.6)
+
+
+def test_a_sentence_that_is_said_to_begin_where_the_audio_ends_is_decoded_again() -> None:
+    assert Hypothesis("what time", -0.6, 0.0, begins=1.0).looks_wrong(1.2)
+    assert not Hypothesis("what time is it", -0.6, 0.0, begins=0.3).looks_wrong(1.2)

@@ -42,6 +42,15 @@ async def test_short_speech_is_understood_without_padding_to_thirty_seconds(
     assert not transcript.doubtful
 
 
+@pytest.mark.parametrize("behind", [0.1, 0.15, 0.2, 0.25, 0.3, 0.4])
+async def test_a_short_question_is_heard_to_its_end_however_much_silence_is_around_it(
+    engine: WhisperEngine, behind: float
+) -> None:
+    for before in (0.0, 0.1, 0.2, 0.3):
+        sound = np.concatenate([room_tone(before), speech("What time is it?"), room_tone(behind)])
+        assert words_of((await engine.transcribe(sound)).text) == ["what", "time", "is", "it"]
+
+
 @pytest.mark.parametrize("level", [0.0, 0.0005, 0.01, 0.1])
 async def test_silence_and_noise_hold_no_words_to_act_on(engine: WhisperEngine, level: float) -> None:
     transcript = await engine.transcribe(room_tone(1.2, level))
