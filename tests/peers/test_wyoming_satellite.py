@@ -69,7 +69,8 @@ class House:
                         continue
                     text = await self.write_down(satellite.played[before : length // 2 * 2])
         except TimeoutError:
-            pytest.fail(f"it said {text!r} and not {until!r}")
+            heard = [turn["heard"] for turn in await self.server.turns()]
+            pytest.fail(f"it said {text!r} and not {until!r}; it had heard {heard}")
         return text
 
     async def write_down(self, sound: bytes) -> str:
@@ -103,6 +104,8 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         made = House(server, kitchen, hall, ears)
         for name in ("kitchen", "hall"):
             await made.until(name, "idle")
+        # It looks for its wake service once in a few seconds, and that has only just come up.
+        await hall.until_logged("Connected to wake service")
         yield made
 
 

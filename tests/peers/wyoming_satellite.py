@@ -122,6 +122,11 @@ class PiSatellite:
     def log(self) -> str:
         return (self.folder / "satellite.log").read_text()
 
+    async def until_logged(self, text: str) -> None:
+        async with asyncio.timeout(START_SECONDS):
+            while text not in self.log():
+                await asyncio.sleep(0.05)
+
     async def stop(self) -> None:
         self.process.terminate()
         await self.process.wait()
