@@ -345,6 +345,29 @@ async def test_the_client_is_told_when_the_conversation_ends(server):
     assert websocket.close_code == 1000
 
 
+async def test_two_clients_by_one_name_hold_a_conversation_each_and_one_that_vanishes_takes_nothing_along(server):
+    named = {"extra_headers": {"x-passfel-device": "kitchen"}}
+    server.assistant.script.replies.extend(["One", "Two"])
+    async with sdk_client(server, **named) as one:
+        await ask(one, "Who are you?")
+        await one.until("response.done")
+        async with sdk_client(server, **named) as other:
+            await ask(other, "And who are you?")
+            await other.until("response.done")
+            said = [
+                next(
+                    each["transcript"]
+                    for each in client.events
+                    if each["type"] == "response.output_audio_transcript.done"
+                )
+                for client in (one, other)
+            ]
+            assert said == ["One", "Two"]
+        await one.sdk.session.update(session={"type": "realtime"})
+        await one.until("session.updated")
+        assert [caller.device for caller in server.assistant.callers] == ["satellite:kitchen"] * 2
+
+
 async def test_a_client_that_stops_reading_is_dropped_and_others_go_on(server, monkeypatch):
     monkeypatch.setattr(connection_module, "SEND_TIMEOUT", 0.5)
     server.assistant.script.replies.append("Hello")
