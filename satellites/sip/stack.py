@@ -23,11 +23,13 @@ CODECS: Final = ("opus/48000/1", "g722/16000/1", "pcma", "pcmu")
 """The best first."""
 _TRANSPORTS: Final[tuple[Literal["udp", "tcp", "tls"], ...]] = ("udp", "tcp", "tls")
 _ENCRYPTION: Final = {"off": None, "sdes": "srtp", "sdes-required": "srtp-mand", "dtls": "dtls_srtp"}
-# A re-INVITE for video would follow every call, and confuse simple phones; the jitter buffer's own settings cost 90 ms;
-# a contact that nobody can guess lets in only whoever the registrar sends; pbx.local is known to the system alone.
+# A re-INVITE for video would follow every call, and confuse simple phones. The jitter buffer's own settings cost 90 ms,
+# and it adapts only where it is told to: without, nearly half of what comes up to 100 ms late is lost. A contact that
+# nobody can guess lets in only whoever the registrar sends. The stack's own way to look up names knows no pbx.local.
 _SETTINGS: Final = """\
 sip_cuser_random yes
-audio_jitter_buffer_ms 20-100
+audio_jitter_buffer_type adaptive
+audio_jitter_buffer_ms 40-200
 audio_buffer 20-60
 opus_stereo no
 opus_sprop_stereo no

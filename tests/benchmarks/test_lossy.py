@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.accuracy import Heard
-from tests.benchmarks.lossy import CLEAN, PACKET, SENT_RATE, Arrived, Microphone, Network, lag_of, table
-from tests.benchmarks.signals import SAMPLE_RATE
+from tests.benchmarks.lossy import CLEAN, TELEPHONE, Arrived, table
+from tests.benchmarks.lossy_browser import SENT_RATE, Microphone
+from tests.benchmarks.lossy_telephone import OPUS, PCMU, over
+from tests.benchmarks.networks import PACKET, Network, lag_of
+from tests.benchmarks.recordings import Recording
+from tests.benchmarks.signals import SAMPLE_RATE, Span, levels
 
 
 @pytest.fixture
@@ -41,3 +45,23 @@ def test_the_table_counts_words_and_slot_values_apart() -> None:
         [Arrived(CLEAN, [sentence, order], [0, 0]), Arrived(Network(0.05).name, [sentence, order], [0.1, 0.2])]
     )
     assert "| 5% lost | 1 of 4 | 1 of 3 | 150 |" in shown
+
+
+def test_each_door_has_a_table_of_its_own() -> None:
+    sentence = Heard("a", "what time", 0.1, 1, 4, 0, 0)
+    shown = table([Arrived(CLEAN, [sentence], [0]), Arrived("PCMU, 0% lost", [sentence], [0.1], TELEPHONE)])
+    first, second = shown.split(TELEPHONE)
+    assert "PCMU" not in first
+    assert "| PCMU, 0% lost | 1 of 4 |" in second
+
+
+async def test_what_is_spoken_into_a_call_arrives() -> None:
+    loud = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+    recording = Recording("noise", loud, Span(0, 1))
+    good, bad = await asyncio.gather(
+        over(Network(0), (recording,), OPUS), over(Network(0.5), (recording,), PCMU, port_range=1)
+    )
+    ((clean, lag),), ((holed, _),) = good, bad
+    assert 0 <= lag < 0.5
+    assert (levels(clean) > -40).sum() > 0.95 * len(levels(loud))
+    assert (levels(holed) > -40).sum() < (levels(clean) > -40).sum()
