@@ -81,7 +81,6 @@ async def test_it_does_not_interrupt_itself_over_the_echo_of_the_line(house: Hou
         await house.until_understood(phone, r"worry about tonight", seconds=60)
 
 
-@pytest.mark.long
 async def test_it_is_interrupted_over_the_echo_of_the_line(house: House):
     async with softphone(house.folder, **GUEST, codecs=["PCMU"]) as phone:
         await phone.call(house.uri)
