@@ -1,4 +1,4 @@
-"""Talk with a real linux-voice-assistant, and measure how long its answers take. Run by hand:
+"""Talk with a real linux-voice-assistant in all the ways there are, and measure how long its answers take. Run by hand:
 
     python -m tests.peers.linux_voice_assistant FOLDER [INTERFACE]
 
@@ -94,7 +94,7 @@ async def measure(microphone: Ear, loudspeaker: Ear, ears: WhisperEngine) -> Non
     """Ask some questions, the last one over an answer."""
     for question in QUESTIONS:
         began = time.monotonic()
-        await say("Okay nabu.", 1.8, question, 14.0)
+        await say("Okay nabu.", 1.8, question, 9.0)
         asked = microphone.spans(began)[-1][1]
         heard = [span for span in loudspeaker.spans(began) if span[0] > asked]
         words = (await ears.transcribe(heard[0][2])).text if heard else "nothing"
@@ -104,6 +104,47 @@ async def measure(microphone: Ear, loudspeaker: Ear, ears: WhisperEngine) -> Non
     await say("Okay nabu.", 1.8, "Tell me about the history of the Roman empire.", 6.0, QUESTIONS[0], 9.0)
     *_, (_, _, heard_last) = loudspeaker.spans(began)
     print(f"{QUESTIONS[0]} over the answer to another → …{(await ears.transcribe(heard_last)).text}")
+
+
+async def idle(address: str) -> None:
+    """Wait until the device is connected and rests. Raises `TimeoutError`."""
+    async with httpx.AsyncClient(base_url=address) as http, asyncio.timeout(60):
+        while [each["state"] for each in (await http.get("/v1/satellites")).json()] != ["idle"]:
+            await asyncio.sleep(0.5)
+
+
+async def live_with(address: str, microphone: Ear, loudspeaker: Ear, ears: WhisperEngine) -> None:
+    """Ask on without the wake word, be told something while nobody talks, and have a timer ring until it is stopped."""
+
+    async def heard(since: float) -> list[str]:
+        return [(await ears.transcribe(span[2])).text.strip() for span in loudspeaker.spans(since)]
+
+    def asked(since: float) -> float:
+        """When the first question had been asked: the sound that the wake word makes is not an answer."""
+        return microphone.spans(since)[1][1]
+
+    await idle(address)
+    began = time.monotonic()
+    await say("Okay nabu.", 1.8, QUESTIONS[0], 6.0, QUESTIONS[1], 6.0)
+    print(f"{QUESTIONS[0]}, then {QUESTIONS[1]} without the wake word → {await heard(asked(began))}", flush=True)
+    await idle(address)
+    began = time.monotonic()
+    async with httpx.AsyncClient(base_url=address, timeout=30) as http:
+        told = await http.post("/v1/announce", json={"text": "The washing machine is done.", "device": "pi"})
+    await asyncio.sleep(5)
+    print(f"an announcement, {told.json()['status']} → {await heard(began)}", flush=True)
+    await idle(address)
+    began = time.monotonic()
+    await say("Okay nabu.", 1.8, "Set a timer for twenty seconds.", 32.0)
+    print(f"a timer of twenty seconds → {(await heard(asked(began)))[:2]}", flush=True)
+    await idle(address)
+    began = time.monotonic()
+    await asyncio.sleep(4)
+    print(f"nobody has answered: it rings {len(loudspeaker.spans(began))} times in 4 s", flush=True)
+    await say("Stop.", 3.0)
+    began = time.monotonic()
+    await asyncio.sleep(5)
+    print(f"after stop: {len(loudspeaker.spans(began))} times", flush=True)
 
 
 async def main(folder: Path, interface: str) -> None:
@@ -137,9 +178,7 @@ async def main(folder: Path, interface: str) -> None:
         ears = WhisperEngine(models.whisper_model("base", data), language="en")
         stack.callback(ears.close)
         try:
-            async with httpx.AsyncClient(base_url=running.address) as http, asyncio.timeout(60):
-                while (await http.get("/v1/satellites")).json()[0]["state"] != "idle":
-                    await asyncio.sleep(0.5)
+            await idle(running.address)
         except TimeoutError:
             sys.exit(f"linux-voice-assistant did not come up:\n{(data / 'lva.log').read_text()[-2000:]}")
         microphone, loudspeaker = Ear("mic"), Ear("spk")
@@ -147,6 +186,7 @@ async def main(folder: Path, interface: str) -> None:
         try:
             await asyncio.sleep(1)
             await measure(microphone, loudspeaker, ears)
+            await live_with(running.address, microphone, loudspeaker, ears)
             for turn in await running.turns():
                 print(turn["heard"], "→", turn["answered"], turn["timings"])
         finally:
