@@ -1,14 +1,16 @@
 """How often a wake word is missed, and how often one is heard that nobody said: `python -m tests.benchmarks.wakeword`.
 
 Misses: Piper says each wake word at several speeds and levels, alone and in a kitchen. False accepts: everything that
-people say in the recordings of ../shared/audio, which hold no wake word, and what Piper makes of sentences like one.
+people say in the recordings of ../shared/audio, which hold no wake word, what Piper makes of sentences like one, and
+an hour and more of prose that it reads from this repository's own texts, each sentence once.
 """
 
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,15 @@ ALIKE = (
     "Hey, my craft is here.", "A lexicon of words.", "Alexander is coming.", "I like sand.", "Okay, a new book.",
     "Hey there, Travis.", "Hey Mike, draft it.", "Okay, nobody knows.",
 )  # fmt: skip
+ROOT = Path(__file__).parents[2]
+PROSE = ("README.md", "LICENSE", "CHANGELOG.md", "docker/README.md", "tests/benchmarks/README.md")
+WAKE_NAMES = re.compile("nabu|jarvis|mycroft|alexa", re.IGNORECASE)
+SHORTEST = 4
+"""Words that a line needs to be read aloud: the others are headings and cells of tables."""
+PAUSES = (0.3, 0.6, 1.0)
+"""Seconds between two sentences."""
+BLOCK = 60.0
+"""Seconds of prose that are listened to together, as a stream that goes on."""
 REPEATS = 3
 """Every phrase is spoken as often, a little differently each time."""
 
@@ -52,6 +63,35 @@ def spoken(voice: PiperVoice, text: str) -> Iterator[Spoken]:
         pieces = voice.synthesize(text, SynthesisConfig(length_scale=pitch / speed))
         audio = np.concatenate([piece.audio_float_array for piece in pieces])
         yield Spoken(soxr.resample(audio, voice.config.sample_rate * pitch, SAMPLE_RATE).astype(np.float32), speed)
+
+
+def sentences(text: str) -> list[str]:
+    """Return what of a text in Markdown can be read aloud and holds no wake word."""
+    text = re.sub(r"```.*?```|<!--.*?-->|<[^>]*>|https?://\S+", " ", text, flags=re.DOTALL)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    paragraphs = re.split(r"\n\s*\n|\n(?=[-|#>*] ?)|\|", text)
+    plain = (re.sub(r"[`*_#>|]", "", " ".join(paragraph.split())) for paragraph in paragraphs)
+    cut = [sentence.strip() for paragraph in plain for sentence in re.split(r"(?<=[.!?;:])\s+", paragraph)]
+    return [each for each in cut if len(re.findall(r"[A-Za-z]{2,}", each)) >= SHORTEST and not WAKE_NAMES.search(each)]
+
+
+def prose(voice: PiperVoice) -> Iterator[tuple[str, Samples]]:
+    """Read the texts once, each sentence at another speed and pitch than the one before; yields `BLOCK` at a time."""
+    manners = cycle(product(SPEEDS, PITCHES))
+    pauses = cycle(PAUSES)
+    for name in PROSE:
+        block: list[Samples] = []
+        for sentence in sentences((ROOT / name).read_text(encoding="utf-8")):
+            speed, pitch = next(manners)
+            pieces = voice.synthesize(sentence, SynthesisConfig(length_scale=pitch / speed))
+            audio = np.concatenate([piece.audio_float_array for piece in pieces])
+            block.append(soxr.resample(audio, voice.config.sample_rate * pitch, SAMPLE_RATE).astype(np.float32))
+            block.append(np.zeros(int(next(pauses) * SAMPLE_RATE), np.float32))
+            if sum(map(len, block)) > BLOCK * SAMPLE_RATE:
+                yield f"{name}, up to “{sentence}”", np.concatenate(block)
+                block = []
+        if block:
+            yield f"the end of {name}", np.concatenate(block)
 
 
 def heard(words: WakeWords, samples: Samples) -> list[str]:
@@ -107,23 +147,35 @@ def misses(voice: PiperVoice, noise: Samples | None) -> None:
 
 def false_accepts(voice: PiperVoice) -> None:
     """Print what was heard in speech that holds no wake word."""
-    words = WakeWords(KNOWN)
     people = sorted([*SHARED_AUDIO.rglob("*.wav"), *SHARED_AUDIO.rglob("*.flac")])
-    alike = [(text, each.samples) for text in ALIKE for each in spoken(voice, text)]
-    began, total = time.process_time(), 0.0
-    for name, sounds in (
-        ("recordings of people and a kitchen", [(file.name, load(Path(file))) for file in people]),
-        ("sentences like a wake word, by Piper", alike),
-    ):
-        seconds = sum(len(samples) for _, samples in sounds) / SAMPLE_RATE
-        found = [(of, word) for of, samples in sounds for word in heard(words, samples)]
-        total += seconds
-        rate = f"{len(found) / seconds * 3600:.1f} an hour" if seconds else "nothing to hear"
-        print(f"{name}: {len(found)} false in {seconds / 60:.1f} minutes, {rate}")
-        for of, word in dict.fromkeys(found):
-            print(f"  {word} in {of}")
-    cost = (time.process_time() - began) / total * 1000
-    print(f"{cost:.1f} ms of processor time a second of sound, for {len(KNOWN)} wake words together")
+    recordings = ((file.name, load(Path(file))) for file in people)
+    report("recordings of people and a kitchen", recordings)
+    report(
+        "sentences like a wake word, by Piper", ((text, said.samples) for text in ALIKE for said in spoken(voice, text))
+    )
+    report("prose, by Piper", prose(voice))
+
+
+def report(name: str, sounds: Iterable[tuple[str, Samples]]) -> None:
+    """Listen to sounds that hold no wake word, each by itself, and print what was heard and what it cost."""
+    words, found = WakeWords(KNOWN), dict.fromkeys(KNOWN, 0)
+    samples, cost, told = 0, 0.0, []
+    for of, sound in sounds:
+        began = time.process_time()
+        for word in heard(words, sound):
+            found[word] += 1
+            told.append(f"  {word} in {of}")
+        cost += time.process_time() - began
+        samples += len(sound)
+    hours = samples / SAMPLE_RATE / 3600
+    each = ", ".join(f"{word} {count}" for word, count in found.items())
+    rate = f"{sum(found.values()) / hours:.1f} an hour" if hours else "nothing to hear"
+    print(f"{name}: {sum(found.values())} false in {hours * 60:.1f} minutes, {rate} ({each})")
+    print(*dict.fromkeys(told), sep="\n")
+    if hours:
+        print(
+            f"  {cost / hours / 3.6:.1f} ms of processor time a second of sound, for {len(KNOWN)} wake words together"
+        )
 
 
 def main() -> None:
