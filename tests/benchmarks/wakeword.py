@@ -171,7 +171,8 @@ def report(name: str, sounds: Iterable[tuple[str, Samples]]) -> None:
     each = ", ".join(f"{word} {count}" for word, count in found.items())
     rate = f"{sum(found.values()) / hours:.1f} an hour" if hours else "nothing to hear"
     print(f"{name}: {sum(found.values())} false in {hours * 60:.1f} minutes, {rate} ({each})")
-    print(*dict.fromkeys(told), sep="\n")
+    for line in dict.fromkeys(told):
+        print(line)
     if hours:
         print(
             f"  {cost / hours / 3.6:.1f} ms of processor time a second of sound, for {len(KNOWN)} wake words together"
