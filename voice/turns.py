@@ -60,6 +60,9 @@ DIP: Final = 1
 """Windows of silence after which smart turn listens, so that it is done when the transcription needs the processor."""
 PREROLL: Final = windows(0.3)
 PREROLL_OVER_OTHERS: Final = windows(0.1)
+SOFT_BEGINNING: Final = windows(1.0)
+"""What is no older, with its preroll, when it becomes near is one voice: an echo canceller takes most of the first
+sounds that are said over the answer."""
 FIRST_PARTIAL: Final = windows(1.5)
 """Most questions are over by then, and their final transcript must not wait for a partial one."""
 PARTIAL_EVERY: Final = windows(1.2)
@@ -72,6 +75,9 @@ a sentence would drown, and each look would cost more than the one before."""
 DUCK_AT_MOST: Final = windows(1.6)
 NEAR_ONLY_AFTER: Final = windows(4.0)
 """For how long after an interruption those afar are not listened to: until it is answered."""
+OTHERS_TALK: Final = windows(10.0)
+"""For how long somebody who is heard afar is taken to talk on. Where nobody does, silence alone ends what is said: of a
+voice over the answer, an echo canceller leaves stretches that are as quiet."""
 ABANDON_AFTER: Final = 1.4
 """Seconds of silence after sound in which there were no words: longer than most pauses behind a first word that was too
 short to be understood alone."""
@@ -129,7 +135,7 @@ class TurnTaker:
         self._ducked_at: int | None = None
         self._overlapping = False
         self._afar = False
-        self._near_only_until = 0
+        self._near_only_until = self._others_until = 0
         self._nearness = Nearness()
         self._looks: dict[int, bool] = {}  # what is being transcribed of this utterance: whether a pause was behind it
         self._interrupting = False
@@ -189,9 +195,11 @@ class TurnTaker:
         if self._nearness.afar and self._hears_only_near():
             probability = 0.0
         self._nearness.count(speech=probability >= SPEECH_PROBABILITY)
+        self._look_for_others()
         if self._afar and self._nearness.run >= ONSET:
             # Somebody near has begun to speak while others do afar, whose words are left out.
-            return self._begin(self._nearness.run_length + PREROLL_OVER_OTHERS)
+            ago = self._now - self._start
+            return self._begin(ago if ago <= SOFT_BEGINNING else self._nearness.run_length + PREROLL_OVER_OTHERS)
         match self._state:
             case State.QUIET:
                 return self._in_quiet(probability)
@@ -255,8 +263,16 @@ class TurnTaker:
         self._ducked_at = self._now
         return [Duck()]
 
+    def _look_for_others(self) -> None:
+        if self._overlapping and self._now - self._start > SOFT_BEGINNING:
+            self._afar = self._afar or self._nearness.utterance_afar
+            if self._afar:
+                self._others_until = self._now + OTHERS_TALK
+
     def _hears_only_near(self) -> bool:
         """Tell whether what comes from afar is left out: while somebody near interrupts, and until that is answered."""
+        if self._now >= self._others_until:
+            return False
         if self._state is State.QUIET:
             return not self._assistant_speaking and self._now < self._near_only_until
         return (self._overlapping or self._interrupting) and not self._afar

@@ -390,13 +390,35 @@ def test_somebody_near_interrupts_and_is_heard_out_over_people_afar() -> None:
     assert looks[-1].start >= began - windows(0.5), "what was said afar is no part of it"
 
 
+def test_of_somebody_near_the_soft_beginning_is_heard_too() -> None:
+    microphone = conversation()
+    began = microphone.taker.now
+    microphone.speak(0.5, FAR)
+    microphone.speak(0.8)
+    microphone.rest(0.3)
+    looks = [command for command in microphone.said(Transcribe) if isinstance(command, Transcribe) and command.final]
+    assert looks[-1].start <= began
+
+
 def test_those_afar_do_not_go_on_with_what_somebody_near_has_asked() -> None:
     microphone = conversation()
+    microphone.speak(2.0, FAR)
     microphone.words = "what about tomorrow?"
     microphone.speak(1.2)
     microphone.note(microphone.taker.assistant_speaks(speaking=False))
     microphone.speak(3.0, FAR)
     assert microphone.said(StartTurn, Commit) == [StartTurn(), Commit("what about tomorrow?", "en")]
+
+
+def test_where_nobody_talks_afar_a_quiet_stretch_ends_nothing() -> None:
+    microphone = conversation()
+    microphone.speak(0.5)
+    microphone.speak(0.6, FAR)
+    microphone.speak(0.5)
+    microphone.rest(1.0)
+    assert microphone.said(StartTurn, Commit) == [StartTurn(), Commit("what time is it?", "en")]
+    looks = [command for command in microphone.said(Transcribe) if isinstance(command, Transcribe) and command.final]
+    assert len(looks) == 1
 
 
 def test_who_speaks_from_afar_when_nobody_is_answered_has_the_turn() -> None:
