@@ -260,8 +260,8 @@ class TurnTaker:
             return self._take_floor()
         if self._afar:
             return []
-        self._ducked_at = self._now
-        return [Duck()]
+        ducked, self._ducked_at = self._ducked_at is not None, self._now
+        return [] if ducked else [Duck()]
 
     def _look_for_others(self) -> None:
         if self._overlapping and self._now - self._start > SOFT_BEGINNING:
