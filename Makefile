@@ -16,7 +16,7 @@ PRODUCT := $(VENV)/.product-$(KEY)
 TESTED := $(VENV)/.tests-$(KEY)
 
 # Debian's packages that the tests need beyond Python's.
-TEST_PACKAGES := chromium iproute2 coturn pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 sip-tester baresip-core kamailio gcc libc6-dev
+TEST_PACKAGES := chromium iproute2 coturn pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 sip-tester baresip-core kamailio kamailio-tls-modules gcc libc6-dev
 TEST_PROGRAMS := chromium ip turnserver pulseaudio sipp baresip gcc
 
 # Shows the larger packages as they come, keeps all else in the log, and shows that if pip fails.
@@ -122,8 +122,9 @@ test-joplin:
 			&& touch node_modules/.ready; } || [ -z "$${CI:-}" ]; fi
 
 test-packages:
-	@for program in $(TEST_PROGRAMS); do command -v $$program >/dev/null || missing=1; done; \
-	if [ -z "$${missing:-}" ]; then exit 0; fi; \
+	@if command -v dpkg >/dev/null; then if dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1; then exit 0; fi; \
+	else for program in $(TEST_PROGRAMS); do command -v $$program >/dev/null || missing=1; done; \
+		if [ -z "$${missing:-}" ]; then exit 0; fi; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; \
 	elif sudo -n true 2>/dev/null; then sudo="sudo -n"; \
 	else echo "The tests need $(TEST_PROGRAMS): sudo apt install $(TEST_PACKAGES)" >&2; exit 1; fi; \
