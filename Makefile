@@ -16,8 +16,8 @@ PRODUCT := $(VENV)/.product-$(KEY)
 TESTED := $(VENV)/.tests-$(KEY)
 
 # Debian's packages that the tests need beyond Python's.
-TEST_PACKAGES := chromium iproute2 coturn pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 sip-tester baresip-core kamailio kamailio-tls-modules gcc libc6-dev
-TEST_PROGRAMS := chromium ip turnserver pulseaudio sipp baresip gcc
+TEST_PACKAGES := chromium iproute2 coturn pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 sip-tester baresip-core kamailio kamailio-tls-modules gcc g++ libc6-dev
+TEST_PROGRAMS := chromium ip turnserver pulseaudio sipp baresip gcc g++
 
 # Shows the larger packages as they come, keeps all else in the log, and shows that if pip fails.
 define quietly
@@ -50,6 +50,7 @@ test: $(TESTED) test-packages test-page test-home test-joplin test-wyoming lint
 
 test-long: $(TESTED) test-packages
 	@$(BIN)/python -m tests.peers.vllm_environment || echo "The tests with vLLM are skipped" >&2
+	@$(BIN)/python -m tests.peers.esphome_host || echo "The tests with ESPHome firmware are skipped" >&2
 	@$(BIN)/pytest -m long
 	@$(BIN)/pytest tests/peers/test_vllm.py -m "not long"
 
@@ -68,7 +69,7 @@ lint: $(TESTED)
 	@$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-ha .venv-wyoming .venv-vllm build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-ha .venv-wyoming .venv-vllm .venv-esphome build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './*/node_modules/*' -prune -exec rm -rf {} +
 
 $(BIN)/pip:

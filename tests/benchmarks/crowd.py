@@ -2,25 +2,37 @@
 
 import asyncio
 import shutil
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from fractions import Fraction
 from typing import Any, Self
 
 import httpx
-from aiortc import RTCPeerConnection, RTCSessionDescription
-from aiortc.contrib.media import MediaBlackhole, MediaPlayer
+import numpy as np
+import soxr
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+from av import AudioFrame
 from playwright.async_api import async_playwright
 
-from tests.benchmarks.door_clients.browser import ARGUMENTS, LEAD, microphone
+from tests.benchmarks.clients import to_pcm
+from tests.benchmarks.door_clients.browser import GAP, heard, microphone, talking
+from tests.benchmarks.playback import Playback
 from tests.benchmarks.recordings import Recording
-from tests.benchmarks.report import section
+from tests.benchmarks.report import NONE, section
 from tests.benchmarks.servers import Side, serving
-from tests.benchmarks.signals import SAMPLE_RATE
+from tests.benchmarks.signals import SAMPLE_RATE, Samples
+from tests.benchmarks.turns import ANSWER_LIMIT
 
 BROWSERS, PEERS = 2, 6
 BETWEEN = 1.3
 """Seconds between two clients' first words: people do not speak in chorus."""
+SETTLED = 0.2
+"""Seconds before the end of speech in which nothing else may be heard."""
+RATE = 48_000
+"""Hz of Opus."""
+PACKET = RATE // 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,35 +40,55 @@ class Crowd:
     """What eight at once were given."""
 
     asked: int
-    answered: int
     latencies: list[float]
-    """Seconds from the end of speech to the first sound, by the server's own account."""
+    """Seconds from the end of speech to the first audible sample at who asked, of those who were answered."""
+
+
+class Microphone(MediaStreamTrack):
+    """Plays samples once, then silence, in real time from the moment it is first read."""
+
+    kind = "audio"
+
+    def __init__(self, samples: Samples) -> None:
+        super().__init__()
+        self._pcm = to_pcm(soxr.resample(samples, SAMPLE_RATE, RATE))
+        self._sent = 0
+        self.began: float | None = None
+
+    async def recv(self) -> AudioFrame:
+        """The next 20 ms, once they are due."""
+        if self.began is None:
+            self.began = time.monotonic()
+        await asyncio.sleep(self.began + self._sent / RATE - time.monotonic())
+        piece = self._pcm[2 * self._sent : 2 * (self._sent + PACKET)].ljust(2 * PACKET, b"\0")
+        frame = AudioFrame.from_ndarray(np.frombuffer(piece, "<i2").reshape(1, -1), layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = RATE, self._sent, Fraction(1, RATE)
+        self._sent += PACKET
+        return frame
 
 
 class Peer:
-    """A client by aiortc, whose microphone is a file."""
+    """A client by aiortc, and what is heard at its loudspeaker."""
 
-    def __init__(self, http: httpx.AsyncClient, device: str, file: Path) -> None:
+    def __init__(self, http: httpx.AsyncClient, device: str, played: Samples) -> None:
         self._http = http
         self._device = device
-        self._file = file
+        self._microphone = Microphone(played)
         self._connection = RTCPeerConnection()
-        self._heard = MediaBlackhole()
-        self._pinging: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._playback = Playback()
 
     async def __aenter__(self) -> Self:
         channel = self._connection.createDataChannel("chat")
         opened = asyncio.Event()
         channel.on("open", opened.set)
-        self._player = MediaPlayer(str(self._file))
-        self._connection.addTrack(self._player.audio)
-        self._connection.on("track", self._heard.addTrack)
+        self._connection.addTrack(self._microphone)
+        self._connection.on("track", lambda track: self._tasks.append(asyncio.create_task(self._listen(track))))
         await self._connection.setLocalDescription(await self._connection.createOffer())
         local = self._connection.localDescription
         offer = {"sdp": local.sdp, "type": local.type, "requestData": {"device": self._device}}
         answer = (await self._http.post("/api/offer", json=offer)).raise_for_status().json()
         await self._connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
-        await self._heard.start()
         async with asyncio.timeout(20):
             await opened.wait()
 
@@ -65,15 +97,37 @@ class Peer:
                 channel.send("ping: 0")
                 await asyncio.sleep(1)
 
-        self._pinging = asyncio.create_task(ping())
+        self._tasks.append(asyncio.create_task(ping()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._pinging is not None:
-            self._pinging.cancel()
-            await asyncio.wait({self._pinging})
-        await self._heard.stop()
         await self._connection.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _listen(self, track: Any) -> None:
+        try:
+            while True:
+                frame = await track.recv()
+                samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
+                self._playback.arrive(time.monotonic(), samples.astype(np.float32) / 32768, frame.sample_rate)
+        except MediaStreamError:
+            return
+
+    def latencies(self, ends: list[float]) -> list[float]:
+        """Seconds from the end of each utterance to what is heard next, `ANSWER_LIMIT` where that is nothing.
+
+        What is heard already when an utterance ends is no answer to it.
+        """
+        began = self._microphone.began
+        if began is None:
+            return [ANSWER_LIMIT] * len(ends)
+        return [self._latency(began + end) for end in ends]
+
+    def _latency(self, end: float) -> float:
+        audible = self._playback.first_audible(end - SETTLED)
+        return audible - end if audible is not None and end <= audible < end + GAP else ANSWER_LIMIT
 
 
 async def measure(side: Side, utterances: tuple[Recording, ...]) -> Crowd | None:
@@ -81,34 +135,31 @@ async def measure(side: Side, utterances: tuple[Recording, ...]) -> Crowd | None
     chromium = shutil.which("chromium")
     if chromium is None:
         return None
-    played, ends = microphone(utterances, side.folder / "crowd.wav")
-    seconds = len(played) / SAMPLE_RATE
+    file = side.folder / "crowd.wav"
+    played, ends = microphone(utterances, file)
     async with serving(side) as server, AsyncExitStack() as stack:
         address = f"http://127.0.0.1:{server.port}"
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
         playwright = await stack.enter_async_context(async_playwright())
+        pages, peers = [], []
         for _ in range(BROWSERS):
-            arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={side.folder / 'crowd.wav'}%noloop"]
-            browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
-            stack.push_async_callback(browser.close)
-            page = await browser.new_page()
-            await page.goto(address)
-            await page.click("#talk")
+            pages.append(await stack.enter_async_context(talking(playwright, chromium, server.port, file)))
             await asyncio.sleep(BETWEEN)
         for number in range(PEERS):
-            await stack.enter_async_context(Peer(http, f"peer-{number}", side.folder / "crowd.wav"))
+            peers.append(await stack.enter_async_context(Peer(http, f"peer-{number}", played)))
             await asyncio.sleep(BETWEEN)
-        await asyncio.sleep(seconds - LEAD / 2)
-        turns: list[dict[str, Any]] = (await http.get("/v1/turns")).raise_for_status().json()
-    latencies = [turn["timings"]["first_audio"] for turn in turns if turn["timings"].get("first_audio") is not None]
-    return Crowd((BROWSERS + PEERS) * len(ends), len(latencies), sorted(latencies))
+        await asyncio.sleep(len(played) / SAMPLE_RATE)
+        found = [latency for page in pages for latency in await heard(page, played, ends)]
+        found += [latency for peer in peers for latency in peer.latencies(ends)]
+    return Crowd(len(found), sorted(latency for latency in found if latency < ANSWER_LIMIT))
 
 
 def table(found: Crowd | None) -> str:
     """Return what they were given."""
     if found is None:
         return "## A crowd\n\nNot measured: Chromium is not installed."
-    at = [found.latencies[min(len(found.latencies) - 1, int(share * len(found.latencies)))] for share in (0.5, 0.9, 1)]
-    row = [f"{found.answered} of {found.asked}", *(f"{seconds:.2f}" for seconds in at)]
-    title = f"{BROWSERS} browsers and {PEERS} WebRTC clients at once: seconds to the first sound"
+    answered = len(found.latencies)
+    at = [found.latencies[min(answered - 1, int(share * answered))] for share in (0.5, 0.9, 1) if answered]
+    row = [f"{answered} of {found.asked}", *([f"{seconds:.2f}" for seconds in at] or [NONE] * 3)]
+    title = f"{BROWSERS} browsers and {PEERS} WebRTC clients at once: seconds to the first sound where it was asked"
     return section(title, ["answered", "median", "90th percentile", "slowest"], [row])

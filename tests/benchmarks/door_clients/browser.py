@@ -7,13 +7,15 @@ microphone is a file, whose place on that clock is found by comparing loudness e
 import asyncio
 import shutil
 import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from playwright.async_api import async_playwright
+from playwright.async_api import Page, Playwright, async_playwright
 
 from tests.benchmarks.clients import to_pcm
 from tests.benchmarks.door_clients.door import CannotRun, Door
@@ -70,21 +72,32 @@ def door(folder: Path) -> Door:
 async def _ask(server: Server, chromium: str, utterances: tuple[Recording, ...], folder: Path) -> list[float]:
     file = folder / "microphone.wav"
     played, ends = microphone((utterances[0], *utterances), file)
-    async with async_playwright() as playwright:
-        arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={file}%noloop"]
-        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
-        try:
-            page = await browser.new_page()
-            await page.add_init_script(_KEEP_MICROPHONE)
-            await page.goto(f"http://127.0.0.1:{server.port}")
-            await page.click("#talk")
-            await page.wait_for_selector("body[data-state=listening]")
-            await page.evaluate(_MEASURE)
-            await asyncio.sleep(len(played) / SAMPLE_RATE)
-            rows: list[list[float]] = await page.evaluate("window.levels")
-        finally:
-            await browser.close()
-    return latencies(np.array(rows), played, ends)[1:]
+    async with async_playwright() as playwright, talking(playwright, chromium, server.port, file) as page:
+        await asyncio.sleep(len(played) / SAMPLE_RATE)
+        return (await heard(page, played, ends))[1:]
+
+
+@asynccontextmanager
+async def talking(playwright: Playwright, chromium: str, port: int, file: Path) -> AsyncIterator[Page]:
+    """Have a browser with a file for its microphone talk with the assistant that listens on a port."""
+    arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={file}%noloop"]
+    browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
+    try:
+        page = await browser.new_page()
+        await page.add_init_script(_KEEP_MICROPHONE)
+        await page.goto(f"http://127.0.0.1:{port}")
+        await page.click("#talk")
+        await page.wait_for_selector("body[data-state=listening]")
+        await page.evaluate(_MEASURE)
+        yield page
+    finally:
+        await browser.close()
+
+
+async def heard(page: Page, played: Samples, ends: list[float]) -> list[float]:
+    """Seconds from the end of each utterance that was played to what was heard next in a browser."""
+    rows: list[list[float]] = await page.evaluate("window.levels")
+    return latencies(np.array(rows), played, ends)
 
 
 def latencies(rows: NDArray[Any], played: Samples, ends: list[float]) -> list[float]:
