@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from pipeline import engine_control, settings_file, tool_commands
+from pipeline import settings_file, tool_commands
 from pipeline.budget import command as budget_command
 from pipeline.budget.command import PlanFailed
-from pipeline.engine_control import EngineCommandFailed
+from pipeline.engines import engine_control
+from pipeline.engines.engine_control import EngineCommandFailed
 from pipeline.settings import Settings, is_loopback
 from pipeline.settings_file import SettingsInvalid
 from pipeline.store import command as store_command
@@ -171,7 +172,8 @@ def version() -> str:
 
 
 def _serve(chosen: Settings, options: argparse.Namespace) -> int:
-    from pipeline import doctor, memory_need
+    from pipeline import doctor
+    from pipeline.budget import memory_need
     from voice.models import ModelMissing
 
     print(f"PASSFEL {version()}", flush=True)
@@ -184,7 +186,7 @@ def _serve(chosen: Settings, options: argparse.Namespace) -> int:
     print(f"  {'data':9} {chosen.data_dir}", flush=True)
 
     from pipeline.assistant import Assistant
-    from pipeline.embedded import LanguageEngineError
+    from pipeline.engines.embedded import LanguageEngineError
     from satellites.http import CannotListen, serve
     from voice.piper import VoiceError
     from voice.whisper import WhisperError

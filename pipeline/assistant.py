@@ -15,24 +15,24 @@ from openai.types.chat import ChatCompletionMessageParam
 from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
-from pipeline import memory_need
 from pipeline.announcements import Announcements, Standby
+from pipeline.budget import memory_need
+from pipeline.budget.memory_watch import MemoryWatch
+from pipeline.budget.shedding import Shed
 from pipeline.caller import Caller
-from pipeline.completions import Completions
 from pipeline.context.builder import ContextBuilder
 from pipeline.conversation import Conversation, Engines
-from pipeline.embedded import EmbeddedLanguageEngine
-from pipeline.engine_state import Maintenance
-from pipeline.intents import LocalIntents
+from pipeline.engines.embedded import EmbeddedLanguageEngine
+from pipeline.engines.engine_state import Maintenance
+from pipeline.engines.slots import Slots
+from pipeline.intents.local_answers import Loudness
+from pipeline.intents.matching import LocalIntents
 from pipeline.latency import LatencyLog
 from pipeline.loading import completions_with, load_voice, start_language_model, warm_up
-from pipeline.local_answers import Loudness
-from pipeline.memory_watch import MemoryWatch
+from pipeline.orchestrator.completions import Completions
 from pipeline.providers import Providers
 from pipeline.quiet import Quiet, QuietHours
 from pipeline.settings import Settings
-from pipeline.shedding import Shed
-from pipeline.slots import Slots
 from pipeline.speech import Speech
 from pipeline.store.conversations import forget
 from pipeline.store.database import StoreDown
@@ -68,8 +68,8 @@ class Assistant:
 
     Raises:
         voice.models.ModelMissing, voice.whisper.WhisperError, voice.piper.VoiceError,
-        pipeline.embedded.LanguageEngineError, pipeline.memory_need.NotEnoughMemory: on entering; each message is one
-        line that says what to do.
+        pipeline.engines.supervision.LanguageEngineError, pipeline.budget.memory_need.NotEnoughMemory: on entering;
+        each message is one line that says what to do.
     """
 
     def __init__(self, settings: Settings, *, planned: bool = True) -> None:

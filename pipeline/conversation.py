@@ -27,20 +27,20 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from pipeline.caller import Caller, Capability
-from pipeline.completions import Completions
 from pipeline.context.builder import ContextBuilder
 from pipeline.context.turn import TurnKnowledge
-from pipeline.endpoint import Endpoint
-from pipeline.house_functions import HouseFunctions
-from pipeline.intents import LocalIntents
-from pipeline.language import LanguageModel
+from pipeline.engines.endpoint import Endpoint
+from pipeline.intents.local_answers import LocalAnswers, Loudness
+from pipeline.intents.matching import LocalIntents
 from pipeline.latency import LatencyLog, TurnClock
-from pipeline.local_answers import LocalAnswers, Loudness
 from pipeline.openings import Openings
-from pipeline.prompt import Prompt
-from pipeline.prompt_keeper import PromptKeeper
+from pipeline.orchestrator.completions import Completions
+from pipeline.orchestrator.house_functions import HouseFunctions
+from pipeline.orchestrator.language import LanguageModel
+from pipeline.orchestrator.prompt import Prompt
+from pipeline.orchestrator.prompt_keeper import PromptKeeper
+from pipeline.orchestrator.speech_gate import SpeechGate
 from pipeline.settings import Settings
-from pipeline.speech_gate import SpeechGate
 from pipeline.store.conversations import Note, forget
 from pipeline.toolbox import Toolbox
 from tools.outcomes import Outcome

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from pipeline.budget import host
 from pipeline.budget.catalogue import Catalogue
-from pipeline.memory_need import need
+from pipeline.budget.memory_need import need
 from pipeline.settings import Settings, is_loopback
 from voice import models
 from voice.models import ModelMissing, ModelNotFetched

@@ -11,16 +11,16 @@ from loguru import logger
 from openai import AsyncOpenAI, OpenAIError
 from openai.types.chat import ChatCompletionMessageParam
 
-from pipeline.completions import Completions, Engine, Fallback
 from pipeline.conversation import Engines
-from pipeline.embedded import EmbeddedLanguageEngine
-from pipeline.endpoint import Endpoint
-from pipeline.engine_state import EngineRecord
-from pipeline.language import language_client
-from pipeline.prefixes import share_prefix
-from pipeline.probe import probe
-from pipeline.prompt import EXAMPLES, Prompt
-from pipeline.reasoning import Family
+from pipeline.engines.embedded import EmbeddedLanguageEngine
+from pipeline.engines.endpoint import Endpoint
+from pipeline.engines.engine_state import EngineRecord
+from pipeline.engines.prefixes import share_prefix
+from pipeline.engines.probe import probe
+from pipeline.orchestrator.completions import Completions, Engine, Fallback
+from pipeline.orchestrator.language import language_client
+from pipeline.orchestrator.prompt import EXAMPLES, Prompt
+from pipeline.orchestrator.reasoning import Family
 from pipeline.settings import Settings
 from voice import models
 from voice.endpointing import SmartTurn
@@ -87,7 +87,7 @@ def load_voice(settings: Settings, stack: AsyncExitStack) -> Voice:
 async def start_language_model(settings: Settings, stack: AsyncExitStack) -> LanguageModelInUse:
     """Reach the server that the settings name, or the engine that runs here, or start the embedded one.
 
-    `stack` closes it. Raises `pipeline.embedded.LanguageEngineError`.
+    `stack` closes it. Raises `pipeline.engines.embedded.LanguageEngineError`.
     """
     language, family, priorities, embedded = settings.language, None, False, None
     own = EngineRecord(settings.data_dir).read()

@@ -23,12 +23,12 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.addresses import checked_url
+from pipeline.engines.vllm_arguments import Engine
 from pipeline.quiet import QuietHours
 from pipeline.satellite_settings import Esphome, OwnSatellite, Webrtc, Wyoming, Xiaozhi
 from pipeline.sip_settings import Sip
 from pipeline.store.settings import Embeddings, Stores
 from pipeline.tool_settings import Calendar, Finance, Google, Home, Joplin, Mcp, News, Policy, Questions, Weather
-from pipeline.vllm_arguments import Engine
 
 PREFIX = "PASSFEL_"
 DELIMITER = "__"

@@ -26,10 +26,10 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.openai.base_llm import OpenAILLMSettings
 from pipecat.utils.errors import ErrorCategory
 
-from pipeline.admission import Priority, Saturated
 from pipeline.caller import Caller
-from pipeline.completions import NoAnswer
-from pipeline.language import LanguageModel
+from pipeline.orchestrator.admission import Priority, Saturated
+from pipeline.orchestrator.completions import NoAnswer
+from pipeline.orchestrator.language import LanguageModel
 
 MOST_ROUNDS = 8
 """Times that the model may call the house's tools for one answer; one that calls more goes in circles."""

@@ -21,16 +21,16 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
 from pipeline.caller import Caller
-from pipeline.completions import Completions, NoAnswer
 from pipeline.context.builder import ContextBuilder
 from pipeline.context.turn import TurnKnowledge
-from pipeline.endpoint import Endpoint
-from pipeline.house_functions import HouseFunctions
-from pipeline.intents import LocalIntents
+from pipeline.engines.endpoint import Endpoint
+from pipeline.intents.local_answers import LocalAnswers
+from pipeline.intents.matching import LocalIntents
 from pipeline.latency import LatencyLog, TurnClock
-from pipeline.local_answers import LocalAnswers
-from pipeline.prompt import Prompt
-from pipeline.prompt_keeper import PromptKeeper
+from pipeline.orchestrator.completions import Completions, NoAnswer
+from pipeline.orchestrator.house_functions import HouseFunctions
+from pipeline.orchestrator.prompt import Prompt
+from pipeline.orchestrator.prompt_keeper import PromptKeeper
 from pipeline.settings import Settings
 from pipeline.writer import Finished, Text, Writer, Written, WrittenRequest
 from tools.executor import Executor

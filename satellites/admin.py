@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from pipeline.assistant import AssistantNotReady
 from pipeline.audit import last_calls
 from pipeline.budget.catalogue import Catalogue
+from pipeline.budget.memory_need import Need, held, need
 from pipeline.caller import Caller, Permission
 from pipeline.doctor import examine
-from pipeline.memory_need import Need, held, need
 from pipeline.settings import Settings
 from satellites.browser.door import PAGE
 from tools.tool import Tool

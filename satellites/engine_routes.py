@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 
 from pipeline.assistant import AssistantNotReady
-from pipeline.engine_control import PATH
+from pipeline.engines.engine_control import PATH
 
 
 class Assistant(Protocol):

@@ -11,7 +11,7 @@ from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
 from pipeline.caller import Caller
-from pipeline.local_answers import Loudness
+from pipeline.intents.local_answers import Loudness
 from pipeline.settings import Settings
 from pipeline.speech import Speech
 from satellites.arbitration import Arbiter

@@ -7,7 +7,7 @@ from pipeline.budget.figures import Engine, figures
 from pipeline.budget.launch import vllm_settings
 from pipeline.budget.memory import GIB
 from pipeline.budget.plan import Plan
-from pipeline.vllm_arguments import arguments
+from pipeline.engines.vllm_arguments import arguments
 
 _HEADROOM = 1.25
 """A limit is not a prediction: what goes over it is killed."""

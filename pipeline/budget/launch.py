@@ -1,6 +1,6 @@
 """From a plan to what starts it: settings for vLLM, and command lines for TensorRT-LLM, SGLang and llama.cpp.
 
-`pipeline.vllm_arguments` alone knows vLLM's flags; what it takes is made here.
+`pipeline.engines.vllm_arguments` alone knows vLLM's flags; what it takes is made here.
 """
 
 import json
@@ -13,8 +13,8 @@ from pipeline.budget.catalogue import CPU
 from pipeline.budget.figures import Engine
 from pipeline.budget.memory import BATCHED_TOKENS, GIB, CannotPlan
 from pipeline.budget.plan import Plan
-from pipeline.vllm_arguments import MODULE, arguments
-from pipeline.vllm_arguments import Engine as VllmSettings
+from pipeline.engines.vllm_arguments import MODULE, arguments
+from pipeline.engines.vllm_arguments import Engine as VllmSettings
 
 # Heads that a model brings to write ahead, as vLLM names the method.
 _SPECULATION: Mapping[str, Any] = {"method": "mtp", "num_speculative_tokens": 3}

@@ -15,12 +15,12 @@ from typing import Any, Final
 from loguru import logger
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from pipeline.admission import Saturated
 from pipeline.caller import Caller
-from pipeline.completions import Completions, NoAnswer, Priority
 from pipeline.context.plain_facts import plain_facts
 from pipeline.context.search import Fact
 from pipeline.context.secrets import WITHHELD, holds_secret
+from pipeline.orchestrator.admission import Saturated
+from pipeline.orchestrator.completions import Completions, NoAnswer, Priority
 from pipeline.store.database import Database, StoreDown
 from pipeline.store.facts import Facts
 

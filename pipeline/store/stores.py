@@ -8,7 +8,6 @@ from datetime import timedelta, tzinfo
 
 from loguru import logger
 
-from pipeline.completions import Completions
 from pipeline.context.builder import ContextBuilder
 from pipeline.context.embeddings import Embedder, EmbeddingsDown, Points, ServedEmbeddings
 from pipeline.context.extraction import Extraction
@@ -18,6 +17,7 @@ from pipeline.context.notebook import StoredNotebook
 from pipeline.context.search import Search
 from pipeline.context.sources import Contacts, Documents, Remembered, Upcoming
 from pipeline.context.vectors import Vectors
+from pipeline.orchestrator.completions import Completions
 from pipeline.settings import Settings
 from pipeline.store.conversations import Conversations
 from pipeline.store.database import Database, StoreDown, Unusable

@@ -20,10 +20,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from pipeline.admission import Saturated
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller, Capability, Permission
-from pipeline.completions import NoAnswer
+from pipeline.orchestrator.admission import Saturated
+from pipeline.orchestrator.completions import NoAnswer
 from pipeline.writer import Declined, HouseTool, Written, WrittenRequest
 from pipeline.written import ModelDoesNotSee
 from satellites.chat import MODEL, PATH

@@ -11,7 +11,7 @@ from faster_whisper import WhisperModel
 from loguru import logger
 
 from pipeline import settings_file
-from pipeline.prompt import PERSONA
+from pipeline.orchestrator.prompt import PERSONA
 from tests.benchmarks import (
     accuracy,
     barge_in,

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from pipeline import settings
-from pipeline.embedded import EmbeddedLanguageEngine
-from pipeline.vllm import VllmEngine
-from pipeline.vllm_arguments import Engine
+from pipeline.engines.embedded import EmbeddedLanguageEngine
+from pipeline.engines.vllm import VllmEngine
+from pipeline.engines.vllm_arguments import Engine
 from tests.benchmarks.servers import REPOSITORY, LanguageServer
 from tests.peers import vllm_environment
 from voice.models import language_model
@@ -43,7 +43,7 @@ async def vllm_server() -> AsyncIterator[LanguageServer | None]:
             "context": 4096,
             "kv_cache_bytes": 512 << 20,
             "tool_parser": "hermes",
-            "chat_template": REPOSITORY / "pipeline" / "chat_template.jinja",
+            "chat_template": REPOSITORY / "pipeline" / "engines" / "chat_template.jinja",
         }
     )
     engine = VllmEngine(chosen)

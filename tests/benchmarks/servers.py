@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from pipeline.endpoint import Endpoint
+from pipeline.engines.endpoint import Endpoint
 from tests.benchmarks.clients import Caller, PlainCaller, RealtimeCaller
 from tests.benchmarks.recordings import VOICE, Recording
 from voice.models import piper_voice, whisper_model

@@ -29,8 +29,8 @@ from pipeline.budget.memory import Load, Loaded
 from pipeline.budget.model_config import read_config
 from pipeline.budget.plan import Planner
 from pipeline.budget.roofline import Roofline
-from pipeline.endpoint import Endpoint
-from pipeline.vllm import VllmEngine
+from pipeline.engines.endpoint import Endpoint
+from pipeline.engines.vllm import VllmEngine
 from tests.pipeline.budget.configs import PUBLISHED
 
 ARCHITECTURES = {

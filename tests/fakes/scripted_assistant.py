@@ -45,7 +45,7 @@ from pipecat.utils.time import time_now_iso8601
 from pipecat.workers.runner import WorkerRunner
 
 from pipeline.caller import Caller
-from pipeline.local_answers import Loudness
+from pipeline.intents.local_answers import Loudness
 from tools.timer_board import TimerBoard
 from tools.timer_watch import DeviceTimers, TimerWatch
 from voice.frames import CommitAudioFrame, TurnDetectionFrame

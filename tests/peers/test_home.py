@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from pipeline.intents import LocalIntents
+from pipeline.intents.matching import LocalIntents
 from tests.peers import home_assistant as peer
 from tests.peers.home_assistant import HomeAssistant
 from tests.tools.calling import ALL, HERE

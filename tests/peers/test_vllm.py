@@ -11,11 +11,11 @@ import openai
 import pytest
 import pytest_asyncio
 
-from pipeline.capabilities import Capabilities
-from pipeline.probe import probe
-from pipeline.supervision import LanguageEngineError
-from pipeline.vllm import VllmEngine, with_strict_tools
-from pipeline.vllm_arguments import Engine, arguments
+from pipeline.engines.capabilities import Capabilities
+from pipeline.engines.probe import probe
+from pipeline.engines.supervision import LanguageEngineError
+from pipeline.engines.vllm import VllmEngine, with_strict_tools
+from pipeline.engines.vllm_arguments import Engine, arguments
 from tests.peers import vllm_environment
 from tests.peers.server import ROOT
 
@@ -54,7 +54,7 @@ def settings(**more: object) -> Engine:
             "context": 4096,
             "kv_cache_bytes": 512 << 20,
             "tool_parser": "hermes",
-            "chat_template": ROOT / "pipeline" / "chat_template.jinja",
+            "chat_template": ROOT / "pipeline" / "engines" / "chat_template.jinja",
         }
         | more
     )

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.admission import Saturated
 from pipeline.caller import Caller, Capability, Permission
-from pipeline.completions import Completions, Engine, NoAnswer
 from pipeline.context.builder import ContextBuilder, Question, Section
-from pipeline.endpoint import Endpoint
-from pipeline.intents import LocalIntents
+from pipeline.engines.endpoint import Endpoint
+from pipeline.intents.matching import LocalIntents
 from pipeline.latency import LatencyLog
+from pipeline.orchestrator.admission import Saturated
+from pipeline.orchestrator.completions import Completions, Engine, NoAnswer
 from pipeline.settings import Settings
 from pipeline.writer import MOST_ROUNDS, ClientCall, Declined, Finished, HouseTool, Text, Written, WrittenRequest
 from pipeline.written import ModelDoesNotSee, WrittenConversation

@@ -12,10 +12,10 @@ import httpx
 from openai import AsyncOpenAI
 
 from pipeline.caller import Caller, Permission
-from pipeline.completions import Completions, Engine
-from pipeline.endpoint import Endpoint
-from pipeline.intents import LocalIntents
+from pipeline.engines.endpoint import Endpoint
+from pipeline.intents.matching import LocalIntents
 from pipeline.latency import LatencyLog
+from pipeline.orchestrator.completions import Completions, Engine
 from pipeline.settings import Settings
 from pipeline.writer import Text, WrittenRequest
 from pipeline.written import WrittenConversation

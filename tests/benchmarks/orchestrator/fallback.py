@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from aiohttp import web
 from openai import AsyncOpenAI
 
-from pipeline.completions import Answer, Completions, Engine, Fallback, NoAnswer, Priority
-from pipeline.endpoint import Endpoint
+from pipeline.engines.endpoint import Endpoint
+from pipeline.orchestrator.completions import Answer, Completions, Engine, Fallback, NoAnswer, Priority
 from tests.benchmarks.orchestrator.asking import LIMIT, question
 from tests.benchmarks.servers import LanguageServer
 from tests.pipeline.misbehaving_server import Exchange, hangs_up, misbehaving_server, responds, says, stalls

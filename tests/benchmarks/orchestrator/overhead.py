@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from openai import AsyncOpenAI
 
-from pipeline.intents import LocalIntents
+from pipeline.intents.matching import LocalIntents
 from tests.benchmarks.orchestrator.asking import LIMIT, asked_with, asking, question, streamed
 from tests.benchmarks.servers import LanguageServer, Passfel, serving
 from tests.benchmarks.tool_choice.asking import reached

@@ -11,7 +11,7 @@ from typing import Any
 
 from openai import AsyncOpenAI
 
-from pipeline.intents import LocalIntents
+from pipeline.intents.matching import LocalIntents
 from tests.benchmarks.orchestrator.asking import LIMIT, Streamed, asked_with, asking, question, streamed
 from tests.benchmarks.orchestrator.overhead import straight
 from tests.benchmarks.servers import LanguageServer

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from openai import AsyncOpenAI
 
-from pipeline.prompt import PERSONA
+from pipeline.orchestrator.prompt import PERSONA
 from tests.benchmarks.orchestrator.asking import LIMIT, streamed
 from tests.benchmarks.servers import LanguageServer
 from tests.benchmarks.tool_choice.asking import house_tools

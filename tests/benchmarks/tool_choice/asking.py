@@ -12,12 +12,12 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionUserMessageParam
 
 from pipeline.caller import Caller, Capability, Permission
-from pipeline.completions import Completions, Engine, NoAnswer, Saturated
-from pipeline.endpoint import Endpoint
-from pipeline.intents import LocalIntents, Match
+from pipeline.engines.endpoint import Endpoint
+from pipeline.engines.probe import probe
+from pipeline.intents.matching import LocalIntents, Match
 from pipeline.latency import LatencyLog
-from pipeline.probe import probe
-from pipeline.reasoning import Family
+from pipeline.orchestrator.completions import Completions, Engine, NoAnswer, Saturated
+from pipeline.orchestrator.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.toolbox import Toolbox
 from pipeline.writer import Text, WrittenRequest

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.intents import LocalIntents
-from pipeline.language import language_client
+from pipeline.intents.matching import LocalIntents
+from pipeline.orchestrator.language import language_client
 from tests.benchmarks.servers import LanguageServer
 from tests.benchmarks.tool_choice import tables
 from tests.benchmarks.tool_choice.asking import Answer, Asker, house_tools, reached

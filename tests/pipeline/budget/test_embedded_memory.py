@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline import memory_need
+from pipeline.budget import memory_need
 from pipeline.budget.catalogue import Catalogue
 from pipeline.budget.footprint import descendants, footprint, name
 from pipeline.settings import Settings

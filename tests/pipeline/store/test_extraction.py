@@ -10,12 +10,12 @@ import pytest_asyncio
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from pipeline.caller import Caller
-from pipeline.completions import Completions, Engine
 from pipeline.context.extraction import Extraction
 from pipeline.context.minilm import MiniLM
 from pipeline.context.search import Search
 from pipeline.context.vectors import Vectors
-from pipeline.endpoint import Endpoint
+from pipeline.engines.endpoint import Endpoint
+from pipeline.orchestrator.completions import Completions, Engine
 from pipeline.store.conversations import Conversations
 from pipeline.store.database import Database
 from pipeline.store.facts import Facts

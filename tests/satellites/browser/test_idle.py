@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipeline import assistant as assistant_module
-from pipeline import memory_watch
 from pipeline.assistant import Assistant
+from pipeline.budget import memory_watch
+from pipeline.budget.shedding import Reading
 from pipeline.settings import Settings
-from pipeline.shedding import Reading
 from tests.satellites.browser.conftest import Serve
 from tests.satellites.browser.test_door import Peer, client
 

@@ -8,9 +8,9 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from pipeline.admission import Saturated
 from pipeline.assistant import AssistantNotReady
-from pipeline.completions import NoAnswer
+from pipeline.orchestrator.admission import Saturated
+from pipeline.orchestrator.completions import NoAnswer
 from pipeline.writer import ClientCall, Declined, Finished, HouseTool, Text, Usage
 from pipeline.written import ModelDoesNotSee
 from satellites.chat import door as chat_door

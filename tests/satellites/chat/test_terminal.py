@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.admission import Saturated
-from pipeline.completions import NoAnswer
+from pipeline.orchestrator.admission import Saturated
+from pipeline.orchestrator.completions import NoAnswer
 from pipeline.writer import HouseTool, Text
 from satellites.chat.terminal import KEPT_MESSAGES, Conversation
 from tests.satellites.chat.scripted import ANSWER, END, Door, serving

@@ -1,4 +1,4 @@
-"""What `pipeline.vllm` starts, without a model: vLLM's arguments, key, health address and second process.
+"""What `pipeline.engines.vllm` starts, without a model: vLLM's arguments, key, health address and second process.
 
 The model's folder tells by its files how it fails.
 """

@@ -1,0 +1,1 @@
+"""Language models served on this machine, and what each server can do."""

@@ -1,0 +1,1 @@
+"""Plain commands of a household, understood and answered without the language model."""

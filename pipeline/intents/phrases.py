@@ -1,0 +1,158 @@
+"""What people of one language say around a command and inside it: courtesies, joiners, times of day.
+
+The words are data, in `sentences/<language>.json`, beside the templates of our own. A language without such a file
+still has what Home Assistant's templates know.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.intents.conversions import Conversion, SpokenConversions
+from pipeline.intents.sums import NumberWords, Rewrites, SpokenSums, compiled, rewritten
+from voice.hypothesis import words_of
+
+MOST_COURTESIES: Final = 6
+"""Courtesies taken off either end of an utterance."""
+MOST_JOINERS: Final = 4
+"""More than this many, and the utterance is no list of commands."""
+FREE_WORDS: Final = 8
+"""Words in what somebody may say freely, such as an item of a list."""
+WORDS_OF_A_NAME: Final = 3
+"""Words in the name of a timer or a place."""
+WORDS_OF_A_THING: Final = 7
+"""Words that name something in the house, with its room."""
+_YES: Final = ("yes", "ok", "okay")
+_NO: Final = ("no", "stop")
+"""What is understood in languages without a file of their own."""
+_SENTENCES: Final = Path(__file__).parent / "sentences"
+_NEVER: Final = r"(?!)"
+_TIME_OF_DAY = re.compile(r"(quarter to )?(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?( ?[ap]m)?", re.IGNORECASE)
+_NAMES: Final = frozenset({"name", "place"})
+_TIME: Final = "at"
+"""The slot whose words `time_of_day` is to understand."""
+_PLACE: Final = "place"
+_THING: Final = "thing"
+"""Something in the house, which Home Assistant may call anything."""
+_TOPIC: Final = "topic"
+"""What somebody asks about: no pronoun, which only the conversation explains."""
+_OPEN: Final = frozenset({"fact", "about"})
+"""Slots for whatever somebody has to say, which may be a sentence."""
+
+
+def read_sentences(language: str) -> dict[str, Any]:
+    """The file of a language: hassil's keys, and those that `Phrases` reads; empty where there is none."""
+    file = _SENTENCES / f"{language}.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+class Phrases:
+    """The phrases of one language, from its file."""
+
+    def __init__(self, language: str, data: Mapping[str, Any]) -> None:
+        self._before = _any_of(data.get("before", ()), "{}")
+        self._after = _any_of(data.get("after", ()), r"{}[\s.!?]*$")
+        self._rewrites: Rewrites = compiled(data.get("rewrites", ()))
+        self._misheard: Rewrites = compiled(data.get("misheard", ()))
+        self._joiner = re.compile(data.get("joiner", r"[.;!?] "), re.IGNORECASE)
+        self._between_items = re.compile(data.get("between_items", r"\s*,\s*"), re.IGNORECASE)
+        self._kept_together = frozenset(data.get("kept_together", ()))
+        self._articles = frozenset(data.get("articles", ()))
+        self._not_free = frozenset(data.get("not_free", ()))
+        self._not_names = self._not_free.union(data.get("not_names", ()))
+        self._not_things = self._not_free.union(data.get("not_things", ()))
+        self._yes, self._no = (_spoken(data.get(answer, words)) for answer, words in (("yes", _YES), ("no", _NO)))
+        self._times: Rewrites = compiled(data.get("times", ()))
+        self._numbers = NumberWords(language, data.get("number_variants", ())) if data else None
+        numbers = self._numbers
+        self._sums = SpokenSums(numbers, data["sums"]) if numbers and "sums" in data else None
+        self._conversions = (
+            SpokenConversions(numbers, data["conversions"]) if numbers and "conversions" in data else None
+        )
+
+    def command(self, text: str) -> str:
+        """Take away what surrounds a command: an address, fillers, courtesies and punctuation."""
+        said = " ".join(text.replace("’", "'").split())
+        for _ in range(MOST_COURTESIES):
+            courtesy = self._before.match(said)
+            said = said[courtesy.end() :] if courtesy else said
+        for _ in range(MOST_COURTESIES):
+            courtesy = self._after.search(said)
+            said = said[: courtesy.start()] if courtesy else said
+        return rewritten(said.strip(" .,;:!?¿¡…-"), self._rewrites)
+
+    def misheard(self, text: str) -> str | None:
+        """What was probably said where the words as heard are no command; None where nothing sounds alike."""
+        said = " ".join(text.replace("’", "'").split())
+        probably = rewritten(said, self._misheard)
+        return probably if probably != said else None
+
+    def agrees(self, text: str) -> bool | None:
+        """Whether somebody says yes or no to what they were asked; None where it is neither."""
+        words = " ".join(words_of(text))
+        return True if words in self._yes else False if words in self._no else None
+
+    def splits(self, text: str) -> list[tuple[str, str]]:
+        """The ways to take an utterance for one command and what follows it."""
+        joiners = list(self._joiner.finditer(text))
+        return [(text[: at.start()], text[at.end() :]) for at in joiners] if len(joiners) <= MOST_JOINERS else []
+
+    def free(self, slot: str, words: str) -> str | None:
+        """What somebody said freely, without its article, or None where it is rather the rest of a sentence."""
+        spoken = words.strip(" .,;:!?\"'").split()
+        if slot == _TIME or slot in _OPEN:
+            return " ".join(spoken)
+        while slot in _NAMES and spoken and spoken[0].lower() in self._articles:
+            spoken = spoken[1:]
+            if slot == _PLACE and spoken and spoken[0].islower():
+                # "In the Azores" is somewhere, "in the film" is not.
+                return None
+        said = [word.strip(",.").lower() for word in spoken]
+        wrong, most = (self._not_names, WORDS_OF_A_NAME) if slot in _NAMES else (self._not_free, FREE_WORDS)
+        if slot == _TOPIC:
+            wrong = self._not_things
+        elif slot == _THING:
+            wrong, most = self._not_things, WORDS_OF_A_THING
+            if any(not self._articles.intersection(item.split()[:1]) for item in self.items(" ".join(spoken))[1:]):
+                # "Turn on the fan and close the window" are two commands, not two things.
+                return None
+        if not said or said[-1] in self._articles or wrong.intersection(said):
+            return None
+        return " ".join(spoken) if len(spoken) <= most or "," in words else None
+
+    def items(self, words: str) -> list[str]:
+        """The items of "milk, eggs and bread"."""
+        if words.lower() in self._kept_together:
+            return [words]
+        return [item for item in self._between_items.split(words) if item]
+
+    def time_of_day(self, words: str) -> str | None:
+        """A time of day as the tools understand it, such as 7:30 pm; None where the words are none."""
+        digits = self._numbers.as_digits(words) if self._numbers else words
+        said = rewritten(digits.lower().strip(), self._times).strip()
+        time = _TIME_OF_DAY.fullmatch(said)
+        return said if time and int(time["hour"]) < 24 and int(time["minute"] or 0) < 60 else None
+
+    def number(self, words: str) -> float | None:
+        """An amount in words or digits; None where the words are none."""
+        digits = self._numbers.as_digits(words) if self._numbers else words
+        return float(digits.replace(",", "")) if re.fullmatch(r"\d[\d,]*(\.\d+)?", digits.strip()) else None
+
+    def conversion(self, command: str) -> Conversion | None:
+        """The conversion of units that a command asks for, or None where it does not."""
+        return self._conversions.read(command) if self._conversions else None
+
+    def sum(self, command: str) -> str | None:
+        """The arithmetic that a command asks for, or None where it does not."""
+        return self._sums.read(command) if self._sums else None
+
+
+def _spoken(answers: Iterable[str]) -> frozenset[str]:
+    return frozenset(" ".join(words_of(answer)) for answer in answers)
+
+
+def _any_of(patterns: Iterable[str], around: str) -> re.Pattern[str]:
+    found: Sequence[str] = list(patterns)
+    return re.compile(around.format(f"(?:{'|'.join(found)})") if found else _NEVER, re.IGNORECASE)
