@@ -43,6 +43,7 @@ from pipeline.orchestrator.speech_gate import SpeechGate
 from pipeline.settings import Settings
 from pipeline.store.conversations import Note, forget
 from pipeline.toolbox import Toolbox
+from tools.cancellation import heed_cancellation
 from tools.outcomes import Outcome
 from voice.ducking import Ducker
 from voice.endpointing import SmartTurn
@@ -183,10 +184,8 @@ class Conversation:
             for task in beside:
                 task.cancel()
         logger.info(f"conversation {self.id} has ended")
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():
-            # Pipecat's runner ends tidily on cancellation and keeps it to itself.
-            raise asyncio.CancelledError
+        # Pipecat's runner ends tidily on cancellation and keeps it to itself.
+        heed_cancellation()
 
     def announce(self, text: str, heard: asyncio.Future[bool] | None = None) -> None:
         """Say something that nobody has just asked for, when nobody speaks; `heard` is told what became of it."""

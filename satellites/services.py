@@ -16,6 +16,7 @@ from pipeline.settings import Settings
 from pipeline.speech import Speech
 from satellites.arbitration import Arbiter
 from satellites.pairing.waiting import Waiting
+from tools.cancellation import heed_cancellation
 from tools.telephone import Exchange
 from tools.timer_watch import DeviceTimers
 
@@ -111,6 +112,7 @@ async def keep_running(service: Service) -> None:
             logger.error(f"the door {service.name} cannot be opened, which is tried again: {error}")
         except Exception:  # noqa: BLE001 - the other doors and conversations go on
             logger.exception(f"the door {service.name} failed and is opened again")
+        heed_cancellation()
         if asyncio.get_running_loop().time() - began > CALM:
             pause = FIRST_PAUSE
         await asyncio.sleep(pause)

@@ -22,6 +22,7 @@ from satellites.esphome.timers import TimerTeller
 from satellites.esphome.udp import udp_sound
 from satellites.services import House, Satellite
 from satellites.timer_display import TimerDisplay
+from tools.cancellation import heed_cancellation
 
 CLIENT: Final = "PASSFEL"
 """What this side calls itself to devices."""
@@ -109,6 +110,7 @@ class Device:
             finally:
                 household.release(self)
                 self._session = None
+            heed_cancellation()
             self._refused = isinstance(error, Refused)
             self._note(explain(error, self.device.address, self._setting) if error else LEFT)
             if asyncio.get_running_loop().time() - began > LONGEST_PAUSE:

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from satellites.pi.attention import RATE, Attention
 from satellites.pi.loudspeaker import SPEECH_RATE
+from tools.cancellation import heed_cancellation
 from voice.resampling import StreamResampler
 
 CONNECT_SECONDS: Final = 10.0
@@ -87,6 +88,7 @@ class Link:
                 self._trouble(f"does not speak the Realtime API, is it PASSFEL? {error}")
             except (ConnectionClosed, InvalidHandshake, InvalidURI, OSError, TimeoutError) as error:
                 self._trouble(f"cannot be reached: {error or 'no answer'}")
+            heed_cancellation()
             self._waiting.clear()
             self._attention.disconnected(time.monotonic())
             self._changed()

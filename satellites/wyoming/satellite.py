@@ -15,6 +15,7 @@ from satellites.services import House, Satellite
 from satellites.timer_display import TimerDisplay
 from satellites.wyoming.session import Session
 from satellites.wyoming.wire import Gone, Malformed, Wire
+from tools.cancellation import heed_cancellation
 from voice.wakeword import WakeWordUnknown
 
 CONNECT_SECONDS: Final = 10.0
@@ -75,6 +76,7 @@ class Link:
                 self._trouble(f"wyoming.wake_words: {error}")
             except (OSError, TimeoutError) as error:
                 self._trouble(f"it cannot be reached: {error or 'no answer'}; is it on, and its address right?")
+            heed_cancellation()
             self._state = "away"
             if loop.time() - began > CALM:
                 pause = FIRST_PAUSE

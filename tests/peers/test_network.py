@@ -69,6 +69,7 @@ def host() -> Iterator[Host]:
         _ip("netns", "del", made.name)
 
 
+@pytest.mark.long
 async def test_what_was_said_while_the_network_was_gone_is_answered_when_it_comes_back(
     serve: Serve,  # noqa: F811
     host: Host,

@@ -187,6 +187,7 @@ async def test_it_is_woken_answers_sends_nothing_in_silence_and_outlives_its_ser
             assert CLOCK.search(await one.answer())
 
 
+@pytest.mark.long
 async def test_it_runs_on_recordings_where_there_is_no_sound_card(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     recordings.write(tmp_path / "question.wav", pcm(np.concatenate([room_tone(1.0), QUESTION])), RATE)

@@ -174,6 +174,7 @@ async def test_an_appointment_is_put_on_the_calendar_and_read_back(household: Ho
         assert "Dentist" in await other.ask("list_events", when="tomorrow")
 
 
+@pytest.mark.long
 async def test_the_news_is_read_and_more_of_one_story(household: Household) -> None:
     heard, headlines, more = await household.ask("What's in the news?", "Tell me more about the second one.")
     assert "Whales return to the bay" in headlines
@@ -181,6 +182,7 @@ async def test_the_news_is_read_and_more_of_one_story(household: Household) -> N
     assert "50 years" in heard.replace("fifty", "50")
 
 
+@pytest.mark.long
 async def test_prices_and_an_encyclopedia_are_asked(household: Household) -> None:
     heard, rate, article = await household.ask("How much is one hundred dollars in euros?", "Look up Ada Lovelace.")
     assert rate == "100 dollars are 86.42 euros."

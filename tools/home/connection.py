@@ -10,6 +10,7 @@ from hass_client import HomeAssistantClient
 from hass_client.exceptions import AuthenticationFailed, BaseHassClientError, FailedCommand, NotConnected
 from loguru import logger
 
+from tools.cancellation import heed_cancellation
 from tools.home.house import House
 from tools.tool import Failed
 
@@ -73,6 +74,7 @@ class Connection:
             except* (BaseHassClientError, ClientError, OSError, TimeoutError) as errors:
                 first = errors.exceptions[0]
                 self._lost(str(first) or type(first).__name__)
+            heed_cancellation()
             if self.problem is None:
                 delay = _SHORTEST_DELAY
                 self._lost("it has closed the connection")
