@@ -164,8 +164,10 @@ class SipDoor:
             return
         match report:
             case wire.Established():
-                each.codec_rate, each.begun = report.codec_rate, report.begun
+                each.codec_rate = report.codec_rate
                 each.established.set()
+            case wire.Dialog():
+                each.begun = report.begun
             case wire.Held():
                 each.call.hold(report.held)
             case wire.Digit():

@@ -89,7 +89,6 @@ class Telephone:
         self._origins: OrderedDict[str, str] = OrderedDict()
         self._origin_known = asyncio.Event()
         self._begins = Begins()
-        self._begun: dict[str, wire.Begun] = {}
         """By the Call-ID of calls that are not over."""
         self._tasks: asyncio.TaskGroup
         self._dead = asyncio.Event()
@@ -200,9 +199,8 @@ class Telephone:
         call.on_rtcp(lambda stats: self._tell(_quality(number, stats, encrypted=bool(encrypted))))
 
     def _over(self, number: int, reason: str) -> None:
-        if (call := self._calls.pop(number, None)) is None:
+        if self._calls.pop(number, None) is None:
             return
-        self._begun.pop(call.call_id or "", None)
         self._media.pop(number, None)
         self._decided(number)
         status = reason[:3]
@@ -246,7 +244,7 @@ class Telephone:
             heard = media.hear()
             if not begun and (media.codec_rate or clock() > begins):
                 begun = True
-                self._tell(wire.Established(number, media.codec_rate, self._begun.get(call.call_id or "")))
+                self._tell(wire.Established(number, media.codec_rate))
             if heard and self._writer.transport.get_write_buffer_size() < MOST_UNREAD:
                 self._writer.write(wire.encode_audio(number, heard))
             due = max(due + TICK, clock() - TICK)
@@ -255,10 +253,10 @@ class Telephone:
     # Whom to listen to.
 
     def _traced(self, message: Traced, text: str) -> None:
-        if (begun := self._begins.see(text)) is not None and begun.call_id in {
-            each.call_id for each in self._calls.values()
-        }:
-            self._begun[begun.call_id] = begun
+        if (begun := self._begins.see(text)) is not None:
+            for number, call in self._calls.items():
+                if call.call_id == begun.call_id:
+                    self._tell(wire.Dialog(number, begun))
         if message.received and message.method == "INVITE" and message.call_id is not None:
             self._origins[message.call_id] = message.address
             self._origin_known.set()

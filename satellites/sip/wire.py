@@ -185,9 +185,16 @@ class Established:
     call: int
     codec_rate: int
     """Hz of what the codec carries: 8000 is the old telephone's sound."""
-    begun: Begun | None = None
-    """None where it did not begin over UDP."""
     kind: Literal["established"] = "established"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """How a call that began over UDP could be ended without this stack."""
+
+    call: int
+    begun: Begun
+    kind: Literal["dialog"] = "dialog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +265,18 @@ class Banned:
 
 Order = Setup | Answer | Refuse | HangUp | Flush | Dial | Transfer
 Report = (
-    Ready | Alive | Registration | Incoming | Established | Held | Digit | Quality | Ended | NotTransferred | Banned
+    Ready
+    | Alive
+    | Registration
+    | Incoming
+    | Established
+    | Dialog
+    | Held
+    | Digit
+    | Quality
+    | Ended
+    | NotTransferred
+    | Banned
 )
 Message = Order | Report
 
