@@ -1,8 +1,14 @@
-"""Addresses as settings have them."""
+"""Addresses and paths as settings have them."""
 
 import re
+from pathlib import Path
 
 from pydantic import SecretStr
+
+
+def expanded(path: Path) -> Path:
+    """A path from the root on, with a leading `~` as the home folder."""
+    return path.expanduser().absolute()
 
 
 def checked_url(url: str | None) -> str | None:

@@ -17,6 +17,7 @@ from pipeline.quiet import Quiet
 from pipeline.store.shared import Shared, Spoken
 from tools.messages import Messages, Telling
 from tools.timer_board import Timer
+from tools.wording import same_name
 
 MOST_WAITING: Final = 20
 """Announcements kept for the next conversation where none is open."""
@@ -137,7 +138,7 @@ class Announcements:
         here = {
             one.caller.device
             for one in self._audible()
-            if one.caller.door != "sip" and (person is None or _same(one.caller.person, person))
+            if one.caller.door != "sip" and (person is None or same_name(one.caller.person, person))
         }
         if not all(self._quiet.at(device) for device in here):
             return False
@@ -265,8 +266,7 @@ class Announcements:
 
     @staticmethod
     def _meant(caller: Caller, devices: Collection[str], room: str | None) -> bool:
-        in_room = room is not None and caller.room is not None and caller.room.casefold() == room.casefold()
-        return caller.device in devices or in_room
+        return caller.device in devices or same_name(caller.room, room)
 
     def _nearest(self, timer: Timer, audible: Collection[Reachable]) -> list[Reachable]:
         at_device = [one for one in audible if one.caller.device == timer.device]
@@ -298,7 +298,3 @@ class Announcements:
             await self._shared.present(device)
             texts = [*await self._shared.take_waiting(), *texts]
         return texts
-
-
-def _same(name: str | None, person: str) -> bool:
-    return name is not None and name.casefold() == person.casefold()

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pipeline.addresses import checked_url
+from pipeline.addresses import checked_url, expanded
 from pipeline.engines.vllm_arguments import Engine
 from pipeline.quiet import QuietHours
 from pipeline.satellite_settings import Esphome, OwnSatellite, Webrtc, Wyoming, Xiaozhi
@@ -38,10 +38,6 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,}")
 _MAKE_TOKEN = "make one with: openssl rand -hex 24"  # noqa: S105 - advice, not a token
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def _expanded(path: Path) -> Path:
-    return path.expanduser().absolute()
 
 
 def _upper(level: object) -> object:
@@ -61,7 +57,7 @@ def _checked_hours(words: str) -> str:
 
 QuietTime = Annotated[str, AfterValidator(_checked_hours)]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
-FilePath = Annotated[Path, AfterValidator(_expanded)]
+FilePath = Annotated[Path, AfterValidator(expanded)]
 Token = Annotated[SecretStr, AfterValidator(_checked_token)]
 Threads = Annotated[int, Field(ge=0, le=256)]
 ComputeType = Literal["auto", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16", "float32"]
@@ -301,7 +297,7 @@ class Settings(BaseSettings):
             return values
         if values.get("token"):
             raise ValueError("token and token_file are both set: keep one of them")
-        return values | {"token": _read_token(_expanded(Path(values["token_file"])))}
+        return values | {"token": _read_token(expanded(Path(values["token_file"])))}
 
     @model_validator(mode="after")
     def _others_need_a_token(self) -> Self:

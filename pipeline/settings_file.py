@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from pipeline import credentials
+from pipeline.addresses import expanded
 from pipeline.credentials import CredentialsUnreadable
 from pipeline.settings import DELIMITER, PREFIX, Settings
 
@@ -62,7 +63,7 @@ def _with_credentials(values: dict[str, Any]) -> dict[str, Any]:
     """Add what `passfel connect` has kept where the file says nothing else."""
     named = os.environ.get(f"{PREFIX}DATA_DIR") or values.get("data_dir")
     folder = (
-        Path(named).expanduser().absolute()
+        expanded(Path(named))
         if isinstance(named, str)
         else Settings.model_fields["data_dir"].get_default(call_default_factory=True)
     )

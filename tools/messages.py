@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from tools.call_words import CALL_WORDS, CallWords
 from tools.store import Store
 from tools.tool import Context, Effect, Failed, Result, Tool, tool
-from tools.wording import begun
+from tools.wording import begun, same_name
 
 MOST: Final = 60
 """Messages that wait; no more are taken then."""
@@ -159,7 +159,7 @@ class Messages:
         for each in kept:
             if each.told is not None or each.id in self._telling:
                 continue
-            if each.to is None or _same(each.to, person):
+            if each.to is None or same_name(each.to, person):
                 tellings.append(Telling(each, each.said(now, self._words), whole=True))
             elif person is None and not each.mentioned:
                 tellings.append(Telling(each, each.hint(self._words), whole=False))
@@ -191,7 +191,9 @@ class Messages:
             kept = await self._loaded()
         except OSError as error:
             raise Failed("Sorry, I cannot read the messages now.") from error
-        mine = [each for each in kept if each.to is None or context.person is None or _same(each.to, context.person)]
+        mine = [
+            each for each in kept if each.to is None or context.person is None or same_name(each.to, context.person)
+        ]
         found = [each for each in mine if which == "all" or each.told is None]
         if not found:
             return Result(self._words.none_new if which == "new" else self._words.none)
@@ -246,7 +248,3 @@ def _read(entries: Sequence[Mapping[str, Any]]) -> list[Message]:
     except ValidationError as error:
         logger.warning(f"the messages that were kept cannot be read: {error.error_count()} things wrong in them")
         return []
-
-
-def _same(name: str, person: str | None) -> bool:
-    return person is not None and name.casefold() == person.casefold()

@@ -1,4 +1,4 @@
-"""How lengths of time and enumerations are said. No input or output."""
+"""How lengths of time, names and enumerations are said. No input or output."""
 
 from collections.abc import Sequence
 
@@ -25,3 +25,8 @@ def joined(parts: Sequence[str]) -> str:
     if not parts:
         return "none"
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def same_name(one: str | None, other: str | None) -> bool:
+    """Tell whether two names of people or rooms are one, however they are written; a missing one is nobody's."""
+    return one is not None and other is not None and one.casefold() == other.casefold()

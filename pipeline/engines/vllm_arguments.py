@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.addresses import expanded
+
 MODULE = "vllm.entrypoints.openai.api_server"
 """Run as a module: the script `vllm` fails where the distribution has another name, as the CPU build has."""
 
@@ -16,11 +18,7 @@ _MEMORY_UTILIZATION = 0.5
 _CPU_CACHE_BYTES = 1 << 30
 
 
-def _expanded(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
-_File = Annotated[Path, AfterValidator(_expanded)]
+_File = Annotated[Path, AfterValidator(expanded)]
 
 
 class Engine(BaseModel):

@@ -59,11 +59,11 @@ class _Trace(logging.Handler):
         self._loop = loop
 
     def emit(self, record: logging.LogRecord) -> None:
-        traced = read_trace(record.getMessage())
-        if traced is not None:
+        text = record.getMessage()
+        if (traced := read_trace(text)) is not None:
             # The stack's log has a thread of its own, which outlives the loop by a moment.
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._see, traced, record.getMessage())
+                self._loop.call_soon_threadsafe(self._see, traced, text)
 
 
 class Telephone:
@@ -89,7 +89,6 @@ class Telephone:
         self._origins: OrderedDict[str, str] = OrderedDict()
         self._origin_known = asyncio.Event()
         self._begins = Begins()
-        """By the Call-ID of calls that are not over."""
         self._tasks: asyncio.TaskGroup
         self._dead = asyncio.Event()
 

@@ -2,21 +2,17 @@
 
 import asyncio
 import shutil
-import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Self
 
 import httpx
 import numpy as np
 import soxr
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
-from av import AudioFrame
 from playwright.async_api import async_playwright
 
-from tests.benchmarks.clients import to_pcm
 from tests.benchmarks.door_clients.browser import GAP, heard, microphone, talking
 from tests.benchmarks.playback import Playback
 from tests.benchmarks.recordings import Recording
@@ -24,15 +20,13 @@ from tests.benchmarks.report import NONE, section
 from tests.benchmarks.servers import Side, serving
 from tests.benchmarks.signals import SAMPLE_RATE, Samples
 from tests.benchmarks.turns import ANSWER_LIMIT
+from tests.benchmarks.webrtc import SENT_RATE, Microphone, keep_alive
 
 BROWSERS, PEERS = 2, 6
 BETWEEN = 1.3
 """Seconds between two clients' first words: people do not speak in chorus."""
 SETTLED = 0.2
 """Seconds before the end of speech in which nothing else may be heard."""
-RATE = 48_000
-"""Hz of Opus."""
-PACKET = RATE // 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +38,14 @@ class Crowd:
     """Seconds from the end of speech to the first audible sample at who asked, of those who were answered."""
 
 
-class Microphone(MediaStreamTrack):
-    """Plays samples once, then silence, in real time from the moment it is first read."""
-
-    kind = "audio"
-
-    def __init__(self, samples: Samples) -> None:
-        super().__init__()
-        self._pcm = to_pcm(soxr.resample(samples, SAMPLE_RATE, RATE))
-        self._sent = 0
-        self.began: float | None = None
-
-    async def recv(self) -> AudioFrame:
-        """The next 20 ms, once they are due."""
-        if self.began is None:
-            self.began = time.monotonic()
-        await asyncio.sleep(self.began + self._sent / RATE - time.monotonic())
-        piece = self._pcm[2 * self._sent : 2 * (self._sent + PACKET)].ljust(2 * PACKET, b"\0")
-        frame = AudioFrame.from_ndarray(np.frombuffer(piece, "<i2").reshape(1, -1), layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = RATE, self._sent, Fraction(1, RATE)
-        self._sent += PACKET
-        return frame
-
-
 class Peer:
     """A client by aiortc, and what is heard at its loudspeaker."""
 
     def __init__(self, http: httpx.AsyncClient, device: str, played: Samples) -> None:
         self._http = http
         self._device = device
-        self._microphone = Microphone(played)
+        self._microphone = Microphone()
+        self._microphone.hold_ready(soxr.resample(played, SAMPLE_RATE, SENT_RATE))
         self._connection = RTCPeerConnection()
         self._tasks: list[asyncio.Task[None]] = []
         self._playback = Playback()
@@ -92,12 +64,7 @@ class Peer:
         async with asyncio.timeout(20):
             await opened.wait()
 
-        async def ping() -> None:
-            while True:
-                channel.send("ping: 0")
-                await asyncio.sleep(1)
-
-        self._tasks.append(asyncio.create_task(ping()))
+        self._tasks.append(asyncio.create_task(keep_alive(channel.send)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -111,7 +78,9 @@ class Peer:
             while True:
                 frame = await track.recv()
                 samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
-                self._playback.arrive(time.monotonic(), samples.astype(np.float32) / 32768, frame.sample_rate)
+                self._playback.arrive(
+                    asyncio.get_running_loop().time(), samples.astype(np.float32) / 32768, frame.sample_rate
+                )
         except MediaStreamError:
             return
 
@@ -120,10 +89,7 @@ class Peer:
 
         What is heard already when an utterance ends is no answer to it.
         """
-        began = self._microphone.began
-        if began is None:
-            return [ANSWER_LIMIT] * len(ends)
-        return [self._latency(began + end) for end in ends]
+        return [self._latency(self._microphone.began + end) for end in ends]
 
     def _latency(self, end: float) -> float:
         audible = self._playback.first_audible(end - SETTLED)

@@ -4,14 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from fractions import Fraction
 from random import Random
 from typing import Any
 
-import av
-import numpy as np
 import soxr
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSessionDescription
 from pipecat.frames.frames import Frame, InputAudioRawFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
@@ -20,46 +17,12 @@ from pipecat.workers.runner import WorkerRunner
 
 from satellites.browser.transport import accept, browser_transport
 from tests.benchmarks.clients import from_pcm
-from tests.benchmarks.networks import BETWEEN, PACKET, Network, lag_of
+from tests.benchmarks.networks import BETWEEN, Network, lag_of
 from tests.benchmarks.recordings import Recording
 from tests.benchmarks.signals import SAMPLE_RATE, Samples
+from tests.benchmarks.webrtc import SENT_RATE, Microphone, keep_alive
 
-SENT_RATE = 48_000
 CONNECTING = 20.0
-
-
-class Microphone(MediaStreamTrack):
-    """Sends what is spoken into it, and silence otherwise, in real time."""
-
-    kind = "audio"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._spoken = np.zeros(0, np.float32)
-        self._sent = asyncio.Event()
-        self._packets = 0
-        self._began = 0.0
-
-    async def speak(self, samples: Samples) -> None:
-        """Speak from the next packet on, and return when the last one is sent; samples at 48 kHz."""
-        self._spoken = samples
-        self._sent.clear()
-        await self._sent.wait()
-
-    async def recv(self) -> av.AudioFrame:
-        """Return the next 20 ms, when they are due."""
-        now = asyncio.get_running_loop().time()
-        self._began = self._began or now
-        await asyncio.sleep(max(0.0, self._began + self._packets * PACKET - now))
-        size = round(PACKET * SENT_RATE)
-        piece, self._spoken = self._spoken[:size], self._spoken[size:]
-        if not len(self._spoken):
-            self._sent.set()
-        padded = np.pad(piece, (0, size - len(piece)))
-        frame = av.AudioFrame.from_ndarray((padded * 32767).astype(np.int16)[None, :], format="s16", layout="mono")
-        frame.sample_rate, frame.time_base, frame.pts = SENT_RATE, Fraction(1, SENT_RATE), self._packets * size
-        self._packets += 1
-        return frame
 
 
 class Listener(FrameProcessor):
@@ -111,7 +74,7 @@ async def _connected(network: Network) -> AsyncIterator[tuple[Microphone, Listen
         async with asyncio.timeout(CONNECTING):
             await opened.wait()
         _degrade(sender.transport, network, tasks.create_task)
-        pinging = tasks.create_task(_ping(channel.send))
+        pinging = tasks.create_task(keep_alive(channel.send))
         try:
             yield microphone, listener
         finally:
@@ -141,9 +104,3 @@ def _degrade(transport: Any, network: Network, own: Callable[[Coroutine[Any, Any
             await send(data)
 
     transport._send_rtp = lossy
-
-
-async def _ping(send: Callable[[str], None]) -> None:
-    while True:
-        send("ping: 0")
-        await asyncio.sleep(1)

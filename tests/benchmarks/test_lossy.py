@@ -5,11 +5,11 @@ import pytest
 
 from tests.benchmarks.accuracy import Heard
 from tests.benchmarks.lossy import CLEAN, TELEPHONE, Arrived, table
-from tests.benchmarks.lossy_browser import SENT_RATE, Microphone
 from tests.benchmarks.lossy_telephone import OPUS, PCMU, over
 from tests.benchmarks.networks import PACKET, Network, lag_of
 from tests.benchmarks.recordings import Recording
 from tests.benchmarks.signals import SAMPLE_RATE, Span, levels
+from tests.benchmarks.webrtc import SENT_RATE, Microphone
 
 
 @pytest.fixture
