@@ -76,16 +76,16 @@ class Plain(Side):
     def command(self, port: int) -> list[str]:
         """Serve `plain_pipecat` with the shared models."""
         options = {
-            "--port": port,
+            "--port": str(port),
             "--language-url": self.language.url,
             "--language-key": self.language.key,
             "--language-model": self.language.model,
-            "--whisper": whisper_model("tiny.en", self.folder),
-            "--voice": piper_voice(VOICE, self.folder),
+            "--whisper": str(whisper_model("tiny.en", self.folder)),
+            "--voice": str(piper_voice(VOICE, self.folder)),
             "--persona": self.persona,
         }
-        pairs = [str(part) for option in options.items() for part in option]
-        return [sys.executable, "-m", "tests.benchmarks.plain_pipecat", *pairs]
+        # As one word each: a key may begin with a dash.
+        return [sys.executable, "-m", "tests.benchmarks.plain_pipecat", *map("=".join, options.items())]
 
     def environment(self, port: int) -> dict[str, str]:
         """Ask for nothing."""
