@@ -7,6 +7,7 @@ interrupted answer is what was heard.
 
 import difflib
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 from loguru import logger
 from pipecat.frames.frames import (
@@ -91,11 +92,12 @@ class Speaking(TTSService):
         resampler = StreamResampler(self._engine.sample_rate, self.sample_rate, quality="MQ")
         pairs = pair_words(text.split(), spoken.split())
         try:
-            async for chunk in self._engine.synthesize(spoken, words=pairs, speed=self._speed):
-                if audio := resampler.resample(chunk.audio):
-                    yield TTSAudioRawFrame(audio, self.sample_rate, 1, context_id=context_id)
-                for word in chunk.words:
-                    yield self._word_frame(word, context_id)
+            async with aclosing(self._engine.synthesize(spoken, words=pairs, speed=self._speed)) as chunks:
+                async for chunk in chunks:
+                    if audio := resampler.resample(chunk.audio):
+                        yield TTSAudioRawFrame(audio, self.sample_rate, 1, context_id=context_id)
+                    for word in chunk.words:
+                        yield self._word_frame(word, context_id)
             if audio := resampler.resample(b"", last=True):
                 yield TTSAudioRawFrame(audio, self.sample_rate, 1, context_id=context_id)
         except RuntimeError as error:

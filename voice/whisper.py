@@ -159,13 +159,17 @@ class WhisperEngine:
         await self.transcribe(noise)
 
     def close(self) -> None:
-        """Stop the workers; transcriptions that wait are cancelled."""
+        """Stop the workers after what is in hand; what still waits gets a `WhisperError`. May be called twice."""
         with self._lock:
             self._closed = True
         for _ in self._threads:
             self._jobs.put(_Job(-1, next(self._order), _nothing, Future()))
         for thread in self._threads:
             thread.join()
+        while not self._jobs.empty():
+            waiting = self._jobs.get().future
+            if waiting.set_running_or_notify_cancel():
+                waiting.set_exception(WhisperError("the Whisper engine is closed"))
 
     def _submit(self, audio: Audio, language: str | None, priority: Priority) -> "Future[Transcript]":
         future: Future[Transcript] = Future()
@@ -173,7 +177,7 @@ class WhisperEngine:
             if self._closed:
                 raise WhisperError("the Whisper engine is closed")
             self._pending += 1
-        self._jobs.put(_Job(priority, next(self._order), lambda: self._run(audio, language), future))
+            self._jobs.put(_Job(priority, next(self._order), lambda: self._run(audio, language), future))
         return future
 
     def _work(self) -> None:

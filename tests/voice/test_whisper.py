@@ -104,6 +104,18 @@ async def test_the_language_is_detected(shared_audio: Path, tmp_path: Path) -> N
     assert "erde" in transcript.text.lower()
 
 
+async def test_what_waits_for_an_engine_that_is_closed_is_told_so(tmp_path: Path) -> None:
+    engine = WhisperEngine(models.whisper_model("tiny.en", tmp_path), threads=2)
+    audio = room_tone(5.0, 0.1)
+    waiting = [asyncio.create_task(engine.transcribe(audio)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(engine.close)
+    engine.close()
+    async with asyncio.timeout(10):
+        *_, last = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(last, WhisperError)
+
+
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(WhisperError, match=r"model\.bin"):
         WhisperEngine(tmp_path)
