@@ -9,12 +9,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
 
 from loguru import logger
 
+from pipeline.private_file import OWNER_ONLY, write_private
 from tools.outcomes import Outcome, Status
 from tools.tool import Context
 
@@ -24,6 +26,10 @@ LARGEST: Final = 5_000_000
 
 
 class _Handler(RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, OWNER_ONLY)
+        return os.fdopen(descriptor, "a", encoding=self.encoding)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
         logger.warning("a call cannot be written down: is the disk full?")
 
@@ -67,9 +73,7 @@ class Audit:
 
     def _write(self, line: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        file = self._folder / NAME
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-        handler = _Handler(file, maxBytes=LARGEST, backupCount=1, encoding="utf-8")
+        handler = _Handler(self._folder / NAME, maxBytes=LARGEST, backupCount=1, encoding="utf-8")
         try:
             handler.emit(logging.makeLogRecord({"msg": line}))
         finally:
@@ -92,11 +96,7 @@ def forget_calls(folder: Path, person: str) -> None:
     """Remove a person's calls. This blocks. Raises `OSError`."""
     for file in _files(folder):
         kept = [line for line in _lines(file) if (entry := _entry(line)) is None or entry.get("person") != person]
-        new = file.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as rewritten:
-            rewritten.writelines(kept)
-        new.replace(file)
+        write_private(file, "".join(kept).encode())
 
 
 def _files(folder: Path) -> list[Path]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from pipeline.private_file import write_private
+
 NAME: Final = "credentials.json"
 
 
@@ -39,14 +41,6 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 def keep(folder: Path, group: str, values: Mapping[str, Any]) -> Path:
     """Keep a group of settings, all of it or none. This blocks. Raises `OSError`, `CredentialsUnreadable`."""
     kept = {**read(folder), group: dict(values)}
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / NAME
-    new = file.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-        json.dump(kept, written, indent=1)
-        written.flush()
-        os.fsync(written.fileno())
-    new.replace(file)
+    write_private(file, json.dumps(kept, indent=1).encode())
     return file

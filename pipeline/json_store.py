@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 from loguru import logger
 from pydantic import TypeAdapter, ValidationError
+
+from pipeline.private_file import write_private
 
 _ENTRIES = TypeAdapter(list[dict[str, Any]])
 
@@ -58,13 +59,5 @@ class JsonStore:
         with self._writing:
             if number < self._written:
                 return
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            new = self._path.with_suffix(".new")
-            new.unlink(missing_ok=True)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
+            write_private(self._path, text)
             self._written = number

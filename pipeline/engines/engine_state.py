@@ -4,7 +4,6 @@ Whoever runs it holds a lock for as long, so a file that a crash left behind dec
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.engines.endpoint import Endpoint
 from pipeline.engines.vllm import with_strict_tools
+from pipeline.private_file import write_private
 
 # Whoever looks whether the lock is held holds it for a moment.
 _PATIENCE_SECONDS = 1.0
@@ -118,11 +118,7 @@ class EngineRecord:
 
     def write(self, state: EngineState) -> None:
         """Replace what is on record; only this user can read it, because it holds the key."""
-        partial = self._file.with_name(f"{self._file.name}.partial")
-        text = json.dumps(asdict(state))
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        partial.replace(self._file)
+        write_private(self._file, json.dumps(asdict(state)).encode())
 
     def _held(self) -> bool:
         try:

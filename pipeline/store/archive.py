@@ -11,15 +11,15 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import asyncpg
 from pydantic import BaseModel, ValidationError
 
+from pipeline.private_file import OWNER_ONLY, write_private
 from pipeline.store.database import Database, schema_version
 
 FORMAT: Final = 1
@@ -77,7 +77,7 @@ async def back_up(database: Database, household: Path, file: Path) -> dict[str, 
     new = await asyncio.to_thread(_new_name, file)
     try:
         new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
         with (
             os.fdopen(descriptor, "wb") as raw,
             tarfile.open(fileobj=raw, mode="w:gz") as archive,
@@ -115,8 +115,7 @@ async def restore(database: Database, household: Path, file: Path, *, replace: b
             manifest = await asyncio.to_thread(_unpacked, file, Path(folder))
             async with database.connection(_SECONDS) as connection, connection.transaction():
                 await _copy_in(connection, manifest, Path(folder), replace=replace)
-            for each in await asyncio.to_thread(_json_files, Path(folder, "household")):
-                await asyncio.to_thread(_put, each, household / each.name, replace=replace)
+                await asyncio.to_thread(_put, Path(folder, "household"), household, replace=replace)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise ArchiveFailed(f"{file} cannot be read: {error}") from error
     return {name: table.rows for name, table in manifest.tables.items()}
@@ -218,19 +217,14 @@ def _json_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
 
 
-def _put(source: Path, target: Path, *, replace: bool) -> None:
-    if target.exists() and not replace:
-        raise ArchiveFailed(f"{target} is there already: passfel restore --replace removes what is there before")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _private(target.with_suffix(".new")) as new:
-        new.write(source.read_bytes())
-    target.with_suffix(".new").replace(target)
-
-
-@contextmanager
-def _private(file: Path) -> Iterator[Any]:
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-        yield opened
-        opened.flush()
-        os.fsync(opened.fileno())
+def _put(folder: Path, household: Path, *, replace: bool) -> None:
+    """Put the household's own files back: all of them, or none where one is in the way."""
+    files = {household / each.name: each for each in _json_files(folder)}
+    if not replace and (there := [target for target in files if target.exists()]):
+        raise ArchiveFailed(f"{there[0]} is there already: passfel restore --replace removes what is there before")
+    try:
+        for target, each in files.items():
+            write_private(target, each.read_bytes())
+    except OSError as error:
+        # Not as an OSError, which inside of a connection means that the database is away.
+        raise ArchiveFailed(f"{household} cannot be written: {error.strerror or error}") from error

@@ -6,7 +6,6 @@ but private addresses and local names (RFC 5280, section 4.2.1.10), so that its 
 """
 
 import ipaddress
-import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +19,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from pipeline.private_file import write_private
+
 AUTHORITY_DAYS: Final = 3650
 DAYS: Final = 397
 """Apple's devices take 825 at most, and 398 of authorities that they know."""
 RENEW_DAYS: Final = 30
 EARLIER: Final = timedelta(days=1)
 """Certificates hold from so long ago, for devices whose clocks are behind."""
+_PUBLIC: Final = 0o644
 _FAR_AWAY: Final = "192.0.2.1"
 """An address of no machine (RFC 5737)."""
 _NETWORKS: Final = (
@@ -73,8 +75,8 @@ def house_certificate(folder: Path, names: Sequence[str], *, now: datetime | Non
     if not _will_do(made, authority, names, now):
         own = ec.generate_private_key(ec.SECP256R1())
         chain = _signed(own.public_key(), names, authority, key, now)
-        _write(made.key, _pem(own), 0o600)
-        _write(made.chain, _bytes(chain) + _bytes(authority), 0o644)
+        write_private(made.key, _pem(own))
+        write_private(made.chain, _bytes(chain) + _bytes(authority), mode=_PUBLIC)
     return made
 
 
@@ -111,8 +113,8 @@ def _authority(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    _write(key_file, _pem(key), 0o600)
-    _write(file, _bytes(made), 0o644)
+    write_private(key_file, _pem(key))
+    write_private(file, _bytes(made), mode=_PUBLIC)
     return made, key
 
 
@@ -229,11 +231,3 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _bytes(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _write(file: Path, content: bytes, mode: int) -> None:
-    new = file.with_name(f"{file.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as output:
-        output.write(content)
-    new.replace(file)

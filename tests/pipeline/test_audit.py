@@ -1,5 +1,4 @@
 import json
-import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -67,9 +66,10 @@ async def test_a_full_disk_costs_no_call(tmp_path: Path) -> None:
 async def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "LARGEST", 2000)
     await calls(tmp_path, *map(str, range(40)))
-    sizes = [(tmp_path / name).stat().st_size for name in os.listdir(tmp_path)]  # noqa: PTH208
-    assert len(sizes) == 2
-    assert max(sizes) <= 2000
+    current, older = ((tmp_path / name).stat() for name in (audit.NAME, f"{audit.NAME}.1"))
+    assert max(current.st_size, older.st_size) <= 2000
+    assert {stat.S_IMODE(each.st_mode) for each in (current, older)} == {0o600}
+    assert not (tmp_path / f"{audit.NAME}.2").exists()
 
 
 @given(

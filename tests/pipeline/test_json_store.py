@@ -42,8 +42,8 @@ async def test_a_save_leaves_the_old_file_whole_until_the_new_one_is(tmp_path: P
     file = tmp_path / "timers.json"
     store = JsonStore(file)
     await store.save([{"id": "a"}])
-    (tmp_path / "timers.new").write_text("half writ")
-    (tmp_path / "timers.new").chmod(0o644)
+    (tmp_path / "timers.json.new").write_text("half writ")
+    (tmp_path / "timers.json.new").chmod(0o644)
     assert await store.load() == [{"id": "a"}]
     await store.save([{"id": "b"}])
     assert await store.load() == [{"id": "b"}]

@@ -196,6 +196,25 @@ async def test_what_was_backed_up_comes_back_as_it_was(run, database, manual, tm
     assert (await run("learn", str(manual / "new.txt")))[0] == 0
 
 
+async def test_a_file_that_is_in_the_way_keeps_all_of_a_backup_out(run, database, manual, tmp_path) -> None:
+    await filled(database, run, manual)
+    household = tmp_path / "data" / "household"
+    household.mkdir(parents=True)
+    for name in ("lists", "timers"):
+        (household / f"{name}.json").write_text("[]")
+    file = tmp_path / "house.tar.gz"
+    await run("backup", str(file))
+    async with database.connection(5) as connection:
+        await connection.execute("TRUNCATE people, devices, documents, messages, embedding_models CASCADE")
+    (household / "lists.json").unlink()
+    (household / "timers.json").write_text('[{"name": "pasta"}]')
+    status, said = await run("restore", str(file))
+    assert (status, "timers.json is there already" in said) == (1, True)
+    assert await count(database, "people") == 0
+    assert not (household / "lists.json").exists()
+    assert "pasta" in (household / "timers.json").read_text()
+
+
 async def test_a_damaged_or_newer_backup_changes_nothing(run, database, manual, tmp_path) -> None:
     await filled(database, run, manual)
     before = await tables(database)
