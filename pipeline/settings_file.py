@@ -99,13 +99,13 @@ def _unknown_variables() -> Iterator[str]:
 
     pydantic-settings overlooks these; a wrong name inside a group it reports itself.
     """
-    names = _names()
+    fields = Settings.__pydantic_fields__
     for variable in sorted(os.environ):
         if not variable.upper().startswith(PREFIX):
             continue
         setting = variable[len(PREFIX) :].lower()
         group, _, rest = setting.partition(DELIMITER)
-        if group not in names or (rest and not names[group]):
+        if group not in fields or (rest and not isinstance(fields[group].default, BaseModel | dict)):
             suggestion = _suggestion(setting.split(DELIMITER), variable=True)
             yield f"{variable}: there is no such setting{suggestion}"
 

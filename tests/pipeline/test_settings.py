@@ -62,6 +62,14 @@ def test_the_environment_wins_over_the_file_and_leaves_its_neighbours(write, mon
     assert (language.url, language.model) == ("http://two:8000/v1", "big")
 
 
+def test_a_secret_of_a_server_that_the_file_names_may_be_a_variable(write, monkeypatch):
+    write('[mcp.music]\nurl = "http://music.local:8080/mcp"\n')
+    monkeypatch.setenv("PASSFEL_MCP__MUSIC__HEADERS__AUTHORIZATION", "Bearer of news")
+    music = load().mcp["music"]
+    assert music.url == "http://music.local:8080/mcp"
+    assert music.headers["authorization"].get_secret_value() == "Bearer of news"
+
+
 def test_an_empty_variable_counts_as_absent(write, monkeypatch):
     write("port = 7002")
     monkeypatch.setenv("PASSFEL_PORT", "")
