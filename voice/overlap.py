@@ -52,6 +52,8 @@ ECHOED: Final = 0.68
 """The share of the letters, in their order, that makes words the assistant's own."""
 PERHAPS_ECHOED: Final = 0.6
 """The same for the first words of an utterance, which are heard worst."""
+SENTENCE: Final = 4
+"""Words from which on "stop" may be the assistant's own, as in "trains will stop here"; alone it is a person's."""
 
 
 def only_stops(text: str) -> bool:
@@ -79,7 +81,8 @@ def judge_overlap(
         afar: whether it comes from people who are too far away to be meant; they may only ask for silence.
     """
     words = words_of(transcript.text)
-    if _stops(words) and not (transcript.doubtful and afar):
+    echoed = is_echo(words, said, ECHOED if final else PERHAPS_ECHOED)
+    if _stops(words) and not (transcript.doubtful and afar) and not (echoed and len(words) >= SENTENCE):
         sure = transcript.log_probability >= LEAST_LOG_PROBABILITY_OF_STOPPING
         return Overlap.INTERRUPTION if sure else Overlap.NOTHING
     if not words or transcript.doubtful or afar:
@@ -88,11 +91,7 @@ def judge_overlap(
         return Overlap.BACKCHANNEL
     may_be_a_hum = transcript.seconds < SHORT and len(words) <= HUMMED and not goes_on
     least = LEAST_LOG_PROBABILITY_OF_SHORT if may_be_a_hum else LEAST_LOG_PROBABILITY
-    if (
-        is_invented(transcript.text)
-        or transcript.log_probability < least
-        or is_echo(words, said, ECHOED if final else PERHAPS_ECHOED)
-    ):
+    if is_invented(transcript.text) or transcript.log_probability < least or echoed:
         return Overlap.NOTHING
     if not final and (len(words) < 2 or words_of(before)[:2] != words[:2]):
         return Overlap.NOTHING

@@ -58,6 +58,22 @@ def test_what_only_begins_like_a_word_that_stops_does_not() -> None:
     assert judge_overlap(heard("unstoppable"), SAID, final=True, afar=True) is Overlap.NOTHING
 
 
+def test_the_assistant_may_say_stop_without_stopping_itself() -> None:
+    said = "the train will stop in lyon and wait there for ten minutes".split()
+    for echo in ("the train will stop in Lyon", "Wait there for ten minutes", "the train will stop"):
+        assert judge_overlap(heard(echo), said, final=True) is Overlap.NOTHING
+        assert judge_overlap(heard(echo), said, final=False) is Overlap.NOTHING
+    for text in (
+        "Stop.",
+        "Please stop.",
+        "Stop it now.",
+        "Wait.",
+        "No, please stop it now",
+        "Stop, and what about Paris?",
+    ):
+        assert judge_overlap(heard(text), said, final=True) is Overlap.INTERRUPTION
+
+
 def test_a_guess_of_whisper_is_nothing() -> None:
     assert judge_overlap(heard("Fish tank", -1.1), SAID, final=True) is Overlap.NOTHING
 
