@@ -75,6 +75,57 @@ def test_things_are_found_by_what_people_say(
     assert found.several is several
 
 
+ALL_LIGHTS = {"light.kitchen", "light.island", "light.hall"}
+FULL = {
+    "light.kitchen": ("Kitchen Lights", "kitchen", ""),
+    "light.island": ("Island", "kitchen", ""),
+    "light.hall": ("Hall light", "hall", ""),
+    "light.living": ("Living Room RGB Lights", "living", ""),
+    "cover.kitchen": ("Kitchen Window", "kitchen", ""),
+    "cover.living": ("Living Room Blind", "living", "blind"),
+    "cover.bay": ("Bay", "living", "shade"),
+    "cover.garage": ("Garage Door", None, "garage"),
+    "cover.roof": ("Pergola Roof", None, ""),
+}
+
+
+@pytest.fixture(scope="module")
+def full_house() -> House:
+    made = House()
+    areas = [{"area_id": id_, "name": name} for id_, name in (("kitchen", "Kitchen"), ("hall", "Hall"), ("living", "Living Room"))]  # fmt: skip
+    made.registered(areas, [], [{"entity_id": id_, "area_id": area} for id_, (_, area, _) in FULL.items()])
+    made.changed({"a": {
+        id_: {"s": "off", "a": {"friendly_name": name, "device_class": device_class}}
+        for id_, (name, _, device_class) in FULL.items()
+    }})  # fmt: skip
+    return made
+
+
+@pytest.mark.parametrize(
+    ("said", "here", "wanted"),
+    [
+        ("all the lights", None, {*ALL_LIGHTS, "light.living"}),
+        ("the lights", None, {*ALL_LIGHTS, "light.living"}),
+        ("all the lights", "kitchen", {*ALL_LIGHTS, "light.living"}),
+        ("the lights", "kitchen", {"light.kitchen", "light.island"}),
+        ("the lights in the kitchen", None, {"light.kitchen", "light.island"}),
+        ("the kitchen lights", None, {"light.kitchen"}),
+        ("the light", "hall", {"light.hall"}),
+        ("the living room lights a warm", None, set()),
+        ("the blinds", None, {"cover.living", "cover.bay"}),
+        ("all the windows", None, {"cover.kitchen"}),
+        ("the window", "kitchen", {"cover.kitchen"}),
+        ("the garage", None, {"cover.garage"}),
+        ("the curtains", None, set()),
+    ],
+)
+def test_a_word_for_many_things_means_those_it_is_said_of(
+    full_house: House, said: str, here: str | None, wanted: set[str]
+) -> None:
+    found = meant(said, full_house, kinds=("light", "cover"), room=None, here=here)
+    assert {thing.id for thing in found.things} == wanted
+
+
 def test_one_light_of_several_is_not_chosen_for_somebody(house: House) -> None:
     found = meant("the light", house, kinds=("light",), room=None, here=None)
     assert (len(found.things), found.several) == (4, False)

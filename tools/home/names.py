@@ -24,6 +24,14 @@ _KINDS: Final = {
     "vacuum": ("vacuum", "vacuum cleaner", "hoover", "robot"),
     "scene": ("scene",),
 }  # fmt: skip
+_COVERS: Final = {
+    ("blind", "blinds", "shutter", "shutters", "shade", "shades"): ("blind", "shutter", "shade"),
+    ("curtain", "curtains"): ("curtain",), ("awning",): ("awning",), ("window", "windows"): ("window",),
+    ("garage", "garage door"): ("garage",), ("gate",): ("gate",),
+}  # fmt: skip
+"""Words for covers, and what Home Assistant calls those; "cover" is any."""
+_OTHER_COVERS: Final = frozenset({"window", "door", "garage", "gate", "roof"})
+"""What is none of the covers that are called by another word and say nothing more of themselves."""
 _WORDS_OF: Final = {word: kind for kind, words in _KINDS.items() for word in words}
 _PLURAL: Final = frozenset(word for words in _KINDS.values() for word in words if word.endswith("s")) - {"s"}
 _FILLERS: Final = frozenset({"the", "a", "an", "my", "our", "this", "that", "please", "of"})
@@ -61,7 +69,8 @@ def meant(words: str, house: House, *, kinds: Collection[str], room: str | None,
     everything = bool(_ALL.intersection(rest.split()))
     rest = " ".join(word for word in rest.split() if word not in _ALL)
     there = [thing for thing in things if place is None or thing.room == place]
-    if found := _named(rest, there):
+    nearby = None if everything or rest in _PLURAL else place or here
+    if found := _named(rest, there) or _named(rest, [each for each in there if each.room == nearby], inside=nearby):
         return Meant(_nearest(found, place, here))
     kind = _WORDS_OF.get(rest)
     if kind is not None or (everything and not rest):
@@ -71,14 +80,18 @@ def meant(words: str, house: House, *, kinds: Collection[str], room: str | None,
     return Meant([])
 
 
-def _named(said: str, things: Sequence[Thing]) -> list[Thing]:
-    """Those whose name or alias is exactly this, with or without what they are: "bed" for the bed light."""
-    if exact := [thing for thing in things if said in _names(thing)]:
+def _named(said: str, things: Sequence[Thing], *, inside: str | None = None) -> list[Thing]:
+    """Those whose name or alias is exactly this, with or without what they are: "bed" for the bed light.
+
+    Args:
+        inside: the room that it is about, whose name need not be said then.
+    """
+    if exact := [thing for thing in things if said in _names(thing, inside)]:
         return exact
     bare, kind = _without_kind(said)
     found = []
     for thing in things:
-        for name in _names(thing):
+        for name in _names(thing, inside):
             other, its_kind = _without_kind(name)
             # "The kitchen light" is no player that is called "Kitchen".
             if other and bare == other and kind in (None, thing.kind, its_kind):
@@ -92,6 +105,8 @@ def _group(
 ) -> Meant:
     """All of a kind in a room: the one that was named, else the one where the person is, else the house."""
     found = [thing for thing in there if kind is None or thing.kind == kind]
+    if kind == "cover":
+        found = _covers(word, found)
     # "The garage door" is a cover, "the door" may be one.
     found = found or [thing for thing in there if word in " ".join(_names(thing))]
     if (
@@ -105,6 +120,20 @@ def _group(
     where = f" in the {place.lower()}" if place else ""
     called = f"{'all ' if everything and not place else ''}the {word}{where}"
     return Meant(found, several=several and len(found) > 1, called=called)
+
+
+def _covers(word: str, covers: Sequence[Thing]) -> list[Thing]:
+    """Those that this word is said of: nobody who wants the blinds closed means the garage door."""
+    classes = next((classes for words, classes in _COVERS.items() if word in words), None)
+    if classes is None:
+        return list(covers)
+    single = word.removesuffix("s")
+    said = [each for each in covers if each.device_class in classes or single in " ".join(_names(each))]
+    return said or [each for each in covers if not each.device_class and _OTHER_COVERS.isdisjoint(_words_in(each))]
+
+
+def _words_in(thing: Thing) -> set[str]:
+    return {word.removesuffix("s") for name in _names(thing) for word in name.split()}
 
 
 def _part(said: str, things: Sequence[Thing]) -> list[Thing]:
@@ -148,10 +177,10 @@ def _room_in(said: str, house: House) -> tuple[str | None, str]:
     return None, said
 
 
-def _names(thing: Thing) -> list[str]:
+def _names(thing: Thing, inside: str | None = None) -> list[str]:
     names = [_plain(name) for name in (thing.name, *thing.aliases)]
-    if thing.room and (room := _plain(thing.room)):
-        # "Kitchen light" in the kitchen is "the light" there.
+    if inside and (room := _plain(inside)):
+        # "Kitchen light" is "the light" in the kitchen, and nowhere else: "the lights" are those of the house.
         names += [name.removeprefix(f"{room} ") for name in names if name.startswith(f"{room} ")]
     return names
 
