@@ -2,8 +2,9 @@
 
 import asyncio
 import getpass
+import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -32,7 +33,7 @@ def connect(settings: Settings, service: str) -> int:
     """Connect a service; return the exit status. Raises `ToolCommandFailed`."""
     group, ask = _SERVICES[service]
     try:
-        values, told = asyncio.run(_tried(ask(settings)))
+        values, told = asyncio.run(ask(settings))
         file = credentials.keep(settings.data_dir, group, values)
     except (Failed, CredentialsUnreadable) as error:
         raise ToolCommandFailed(str(error)) from error
@@ -42,16 +43,14 @@ def connect(settings: Settings, service: str) -> int:
         raise ToolCommandFailed(f"{error.request.url.host}: {what}") from error
     except (httpx.HTTPError, TimeoutError) as error:
         raise ToolCommandFailed(f"it does not answer: {error or 'it took too long'}; check the address") from error
+    except json.JSONDecodeError as error:
+        raise ToolCommandFailed(f"what answers there is no JSON ({error}); check the address") from error
     except EOFError:
         raise ToolCommandFailed("the answers ended before the questions") from None
     except OSError as error:
         raise ToolCommandFailed(f"{settings.data_dir}: {error.strerror or error}") from error
     print(f"{told} It is kept in {file}. Start the assistant again to use it.")
     return 0
-
-
-async def _tried(trying: Awaitable[tuple[dict[str, Any], str]]) -> tuple[dict[str, Any], str]:
-    return await trying
 
 
 async def _home_assistant(settings: Settings) -> tuple[dict[str, Any], str]:
@@ -145,7 +144,7 @@ async def _venice(_: Settings) -> tuple[dict[str, Any], str]:
     return {"allowed": True, "url": url, "api_key": key, "model": model}, f"{model} answers where your own model fails."
 
 
-Ask = Callable[[Settings], Awaitable[tuple[dict[str, Any], str]]]
+Ask = Callable[[Settings], Coroutine[Any, Any, tuple[dict[str, Any], str]]]
 _SERVICES: Final[Mapping[str, tuple[str, Ask]]] = {
     "homeassistant": ("home", _home_assistant),
     "caldav": ("calendar", _caldav),

@@ -7,10 +7,11 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 
 import httpx
 from tqdm import tqdm
@@ -39,15 +40,11 @@ AGENDAS = (CALENDAR, CONTACTS)
 def run_chore(name: str, settings: Settings, options: argparse.Namespace) -> int:
     """Run a command; return its exit status. Raises `StoreCommandFailed`."""
     try:
-        return asyncio.run(_awaited(_CHORES[name](settings, options)))
+        return asyncio.run(_CHORES[name](settings, options))
     except (ArchiveFailed, EmbeddingsDown, ServerFailed, Unknown, Unusable) as error:
         raise StoreCommandFailed(str(error)) from error
     except StoreDown as error:
         raise StoreCommandFailed(f"the database does not answer: {error}; passfel doctor says more") from error
-
-
-async def _awaited(work: Awaitable[int]) -> int:
-    return await work
 
 
 @asynccontextmanager
@@ -269,7 +266,7 @@ def _serves(settings: Settings) -> bool:
     return False
 
 
-_CHORES: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] = {
+_CHORES: dict[str, Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]] = {
     "learn": _learn,
     "devices": _devices,
     "export": _export,

@@ -61,9 +61,15 @@ def _pair(settings: Settings, options: argparse.Namespace, address: str) -> int:
 
 
 def _answered(response: "httpx.Response") -> Any:
-    if response.is_error:
-        raise ValueError(response.json().get("error", {}).get("message", f"It answered {response.status_code}."))
-    return response.json()
+    try:
+        told = response.json()
+        problem = told["error"]["message"] if response.is_error else None
+    except (ValueError, LookupError, TypeError):
+        where = str(response.url.join("/")).rstrip("/")
+        problem = f"What answers at {where} is no PASSFEL of this version (status {response.status_code})."
+    if problem is not None:
+        raise ValueError(problem)
+    return told
 
 
 def _show(shown: dict[str, Any]) -> int:

@@ -139,6 +139,9 @@ async def test_a_hosted_model_is_connected_by_its_key(tmp_path: Path) -> None:
         server.instead = status(401)
         code, said = await passfel(tmp_path, "connect", "venice", answers=f"{server.url}\nkey\n")
         assert (code, "does not accept the key" in said) == (1, True), said
+        server.instead = status(200, text="<html>Welcome</html>")
+        code, said = await passfel(tmp_path, "connect", "venice", answers=f"{server.url}\nkey\n")
+        assert (code, "check the address" in said, "Traceback" in said) == (1, True, False), said
         server.instead = status(200, text='{"data": [{"id": "llama"}]}')
         code, said = await passfel(tmp_path, "connect", "venice", answers=f"{server.url}\nkey\nllama\n")
         assert (code, "llama answers where your own model fails" in said) == (0, True), said
