@@ -19,13 +19,28 @@ LATE: Final = 2 / 3
 LOOPS: Final = 5
 """Times that nobody says the same few words in a row."""
 _ANNOTATION = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[♪♫]+")
+_CREDIT = re.compile(
+    r"amara\.org|(?:subtitles|captions|subtitled|transcribed|translated) by\b"
+    r"|thank(?:s| you)(?: very much| so much)? for watching|subscribe to (?:my|our|the) channel"
+    r"|untertitel(?:ung)? (?:im auftrag|de[rs] |von )|(?:danke|vielen dank) fürs zuschauen"
+    r"|sous-titr(?:es|age)(?: st'? ?501| société| réalisé| fait| par)|merci d['’]avoir regardé"
+    r"|subtítulos (?:realizados|por|creados)|gracias por ver (?:el|este) v[ií]deo"
+    r"|sottotitoli (?:creati|a cura)|grazie per (?:la visione|aver guardato)"
+    r"|legendas (?:pela|por)|obrigad[oa] por assistir|ondertitel(?:s|ing) (?:ingediend|door)"
+    r"|ご視聴ありがとうございました",
+    re.IGNORECASE,
+)
+"""Sentences below the films that Whisper has learned from, written where music or noise is heard: by who reports them,
+"Untertitelung des ZDF", "Sous-titrage Société Radio-Canada". Nobody says them to an assistant."""
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORD = re.compile(r"[\w'’-]+")
 
 INVENTED: Final = frozenset(
     {
-        "you", "thank you", "thanks", "thanks for watching", "thank you for watching", "thank you very much", "bye",
-        "bye bye", "okay", "so", "the", "i", "oh", "ah", "hmm", "please subscribe", "subscribe", "blank audio", "music",
-        "applause", "silence", "subtitles by the amara org community", "we'll be right back", "see you next time",
+        "you", "thank you", "thanks", "thank you very much", "bye", "bye bye", "okay", "so", "the", "i", "oh", "ah",
+        "hmm", "please subscribe", "subscribe", "blank audio", "music", "applause", "silence", "we'll be right back",
+        "see you next time", "vielen dank", "danke", "danke schön", "tschüss", "bis zum nächsten mal", "merci",
+        "merci beaucoup", "au revoir", "à bientôt", "gracias", "muchas gracias", "adiós", "hasta la próxima",
     }
 )  # fmt: skip
 """What Whisper writes most often where nobody spoke."""
@@ -63,13 +78,15 @@ def words_a_second(text: str, seconds: float) -> float:
 
 
 def strip_annotations(text: str) -> str:
-    """Remove captions of sounds: `[Music]`, `(coughs)`, `*sighs*`, notes."""
-    return " ".join(_ANNOTATION.sub(" ", text).split())
+    """Remove captions of sounds (`[Music]`, `(coughs)`, `*sighs*`, notes) and the credits of subtitles."""
+    sentences = _SENTENCE_END.split(_ANNOTATION.sub(" ", text))
+    return " ".join(word for sentence in sentences if not _CREDIT.search(sentence) for word in sentence.split())
 
 
 def is_invented(text: str) -> bool:
     """Tell whether a text is one that Whisper writes where nobody spoke."""
-    return " ".join(words_of(text)) in INVENTED or not words_of(text)
+    words = words_of(strip_annotations(text))
+    return " ".join(words) in INVENTED or not words
 
 
 def without_invented_repetition(text: str, seconds: float) -> str:

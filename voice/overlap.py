@@ -25,8 +25,9 @@ BACKCHANNELS: Final = frozenset(
 )
 STOPPING: Final = (
     "stop", "start talking", "wait", "hold on", "hang on", "cancel", "quiet", "be quiet", "shut up", "enough",
-    "never mind", "nevermind", "no no", "pause", "excuse me", "hey", "stopp", "halt", "warte", "ruhe", "arrête",
-    "attends", "para", "espera",
+    "never mind", "nevermind", "no no", "pause", "excuse me", "hey", "stopp", "halt", "warte", "warte mal", "moment",
+    "ruhe", "sei still", "sei ruhig", "hör auf", "genug", "schluss", "arrête", "attends", "attendez", "tais-toi",
+    "silence", "ça suffit", "chut", "para", "espera", "cállate", "silencio", "basta", "ya basta", "un momento",
 )  # fmt: skip
 """What interrupts at once, even as a single word. Who talks is not asked to start: "stop talking" was misheard."""
 
@@ -34,7 +35,9 @@ STOPS_ONLY: Final = frozenset(
     {
         "stop", "stop it", "stop please", "please stop", "stop talking", "start talking", "okay stop", "ok stop",
         "quiet", "be quiet", "shut up", "enough", "that's enough", "never mind", "nevermind", "cancel", "stop stop",
-        "stopp", "halt", "ruhe", "sei still", "arrête", "para", "basta",
+        "stopp", "stopp bitte", "bitte stopp", "halt", "ruhe", "ruhe bitte", "sei still", "sei ruhig", "hör auf",
+        "genug", "das reicht", "schluss", "arrête", "arrête-toi", "tais-toi", "silence", "ça suffit", "chut", "para",
+        "para ya", "cállate", "silencio", "basta", "ya basta",
     }
 )  # fmt: skip
 """What asks for silence and for no answer."""

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.hypothesis import Hypothesis, is_invented, is_looping, strip_annotations, without_invented_repetition
+from voice.hypothesis import (
+    Hypothesis,
+    is_invented,
+    is_looping,
+    strip_annotations,
+    without_invented_repetition,
+    words_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,37 @@ def test_captions_of_sounds_are_removed() -> None:
     assert strip_annotations("[Music] Good morning (coughs) *sighs* ♪") == "Good morning"
 
 
-@pytest.mark.parametrize("text", ["Thank you.", "Thanks for watching!", "you", "", "...", "Bye."])
+@pytest.mark.parametrize(
+    "credit",
+    [
+        "Thank you so much for watching!",
+        "Subtitles by the Amara.org community",
+        "Untertitelung des ZDF, 2020",
+        "Untertitel im Auftrag des ZDF für funk, 2017",
+        "Untertitel der Amara.org-Community",
+        "Sous-titrage Société Radio-Canada",
+        "Sous-titrage ST' 501",
+        "Sous-titres réalisés para la communauté d'Amara.org",
+        "Merci d'avoir regardé cette vidéo !",
+        "¡Gracias por ver el vídeo!",
+        "Subtítulos realizados por la comunidad de Amara.org",
+        "Sottotitoli creati dalla comunità Amara.org",
+    ],
+)
+def test_the_credits_of_films_are_removed_from_what_was_said(credit: str) -> None:
+    assert not words_of(strip_annotations(credit))
+    assert strip_annotations(f"What time is it? {credit}") == "What time is it?"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Turn on the subtitles, please.", "Schalte die Untertitel ein.", "Mets les sous-titres.", "Pon los subtítulos."],
+)
+def test_who_speaks_of_subtitles_is_heard(text: str) -> None:
+    assert strip_annotations(text) == text
+
+
+@pytest.mark.parametrize("text", ["Thank you.", "Thanks for watching!", "you", "", "...", "Bye.", "Vielen Dank."])
 def test_what_whisper_writes_over_silence_is_known(text: str) -> None:
     assert is_invented(text)
 

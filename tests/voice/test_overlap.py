@@ -1,6 +1,6 @@
 import pytest
 
-from voice.overlap import Overlap, is_echo, judge_overlap
+from voice.overlap import Overlap, is_echo, judge_overlap, only_stops
 from voice.whisper import Transcript
 
 SAID = "the capital of france is paris and it lies on the seine".split()
@@ -56,6 +56,12 @@ def test_a_guess_that_says_stop_is_taken_from_somebody_near() -> None:
 def test_what_only_begins_like_a_word_that_stops_does_not() -> None:
     assert judge_overlap(heard("Waiter, the bill"), SAID, final=True, afar=True) is Overlap.NOTHING
     assert judge_overlap(heard("unstoppable"), SAID, final=True, afar=True) is Overlap.NOTHING
+
+
+@pytest.mark.parametrize("text", ["Sei still!", "Hör auf.", "Tais-toi !", "Ça suffit.", "¡Cállate!", "Ya basta."])
+def test_silence_is_asked_for_in_other_languages_too(text: str) -> None:
+    assert only_stops(text)
+    assert judge_overlap(heard(text), SAID, final=False) is Overlap.INTERRUPTION
 
 
 def test_the_assistant_may_say_stop_without_stopping_itself() -> None:
