@@ -1,6 +1,7 @@
 """What is heard while the assistant speaks: an interruption, a sign of listening, or nothing."""
 
 import difflib
+import itertools
 from enum import Enum
 from typing import Final
 
@@ -24,23 +25,24 @@ BACKCHANNELS: Final = frozenset(
     "okay right sure really wow nice great cool good i see got it ja genau gut oui d'accord sí vale".split()
 )
 STOPPING: Final = (
-    "stop", "start talking", "wait", "hold on", "hang on", "cancel", "quiet", "be quiet", "shut up", "enough",
-    "never mind", "nevermind", "no no", "pause", "excuse me", "hey", "stopp", "halt", "warte", "warte mal", "moment",
-    "ruhe", "sei still", "sei ruhig", "hör auf", "genug", "schluss", "arrête", "attends", "attendez", "tais-toi",
-    "silence", "ça suffit", "chut", "para", "espera", "cállate", "silencio", "basta", "ya basta", "un momento",
+    "stop", "start talking", "wait", "hold on", "hang on", "cancel", "quiet", "be quiet", "hush", "shut up", "enough",
+    "never mind", "nevermind", "no no", "pause", "excuse me", "hey", "stopp", "halt", "warte", "moment", "ruhe",
+    "sei still", "sei ruhig", "hör auf", "genug", "schluss", "arrête", "attends", "attendez", "tais-toi", "silence",
+    "ça suffit", "chut", "para", "espera", "cállate", "silencio", "basta", "ya basta", "un momento",
 )  # fmt: skip
 """What interrupts at once, even as a single word. Who talks is not asked to start: "stop talking" was misheard."""
 
 STOPS_ONLY: Final = frozenset(
     {
-        "stop", "stop it", "stop please", "please stop", "stop talking", "start talking", "okay stop", "ok stop",
-        "quiet", "be quiet", "shut up", "enough", "that's enough", "never mind", "nevermind", "cancel", "stop stop",
-        "stopp", "stopp bitte", "bitte stopp", "halt", "ruhe", "ruhe bitte", "sei still", "sei ruhig", "hör auf",
-        "genug", "das reicht", "schluss", "arrête", "arrête-toi", "tais-toi", "silence", "ça suffit", "chut", "para",
-        "para ya", "cállate", "silencio", "basta", "ya basta",
+        "stop", "stop it", "stop that", "stop talking", "start talking", "quiet", "be quiet", "hush", "shut up",
+        "enough", "that's enough", "never mind", "nevermind", "cancel", "stopp", "halt", "ruhe", "sei still",
+        "sei ruhig", "hör auf", "genug", "das reicht", "schluss", "arrête", "arrête-toi", "tais-toi", "silence",
+        "ça suffit", "chut", "para", "para ya", "cállate", "silencio", "basta", "ya basta",
     }
 )  # fmt: skip
 """What asks for silence and for no answer."""
+COURTESY: Final = frozenset("please okay ok oh no now thanks bitte danke jetzt merci gracias por favor".split())
+"""Words that may stand around it."""
 
 LEAST_LOG_PROBABILITY: Final = -0.8
 LEAST_LOG_PROBABILITY_OF_STOPPING: Final = -1.3
@@ -61,7 +63,9 @@ SENTENCE: Final = 4
 
 def only_stops(text: str) -> bool:
     """Tell whether these words ask for silence and nothing else."""
-    return " ".join(words_of(text)) in STOPS_ONLY
+    words = [word for word in words_of(text) if word not in COURTESY]
+    # Who is in earnest says it again.
+    return " ".join(word for word, _ in itertools.groupby(words)) in STOPS_ONLY
 
 
 def judge_overlap(

@@ -64,6 +64,18 @@ def test_silence_is_asked_for_in_other_languages_too(text: str) -> None:
     assert judge_overlap(heard(text), SAID, final=False) is Overlap.INTERRUPTION
 
 
+@pytest.mark.parametrize(
+    "text", ["Stop, stop, stop!", "Okay, that's enough, thanks.", "Be quiet now, please.", "No, stop."]
+)
+def test_silence_may_be_asked_for_politely_or_again_and_again(text: str) -> None:
+    assert only_stops(text)
+
+
+@pytest.mark.parametrize("text", ["Stop the music.", "No.", "Please.", "", "Stop, what time is it?", "Enough milk?"])
+def test_who_says_more_than_stop_wants_an_answer(text: str) -> None:
+    assert not only_stops(text)
+
+
 def test_the_assistant_may_say_stop_without_stopping_itself() -> None:
     said = "the train will stop in lyon and wait there for ten minutes".split()
     for echo in ("the train will stop in Lyon", "Wait there for ten minutes", "the train will stop"):
