@@ -45,6 +45,8 @@ def run_chore(name: str, settings: Settings, options: argparse.Namespace) -> int
         raise StoreCommandFailed(str(error)) from error
     except StoreDown as error:
         raise StoreCommandFailed(f"the database does not answer: {error}; passfel doctor says more") from error
+    except OSError as error:
+        raise StoreCommandFailed(str(error)) from error
 
 
 @asynccontextmanager
@@ -212,7 +214,8 @@ def _state(state: str, detail: dict[str, object]) -> str:
 async def _export(settings: Settings, options: argparse.Namespace) -> int:
     async with _opened(settings) as database:
         person = await People(database).find(options.person)
-        text = json.dumps(await privacy.export(database, person), ensure_ascii=False, indent=1)
+        exported = await privacy.export(database, settings.data_dir / "household", person)
+        text = json.dumps(exported, ensure_ascii=False, indent=1)
     if options.output is None:
         print(text)
         return 0
@@ -227,14 +230,19 @@ async def _export(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def _forget(settings: Settings, options: argparse.Namespace) -> int:
+    household = settings.data_dir / "household"
     async with _opened(settings) as database:
         person = await People(database).find(options.person)
+        if _serves(settings) and any((await privacy.in_files(household, person)).values()):
+            raise StoreCommandFailed(
+                f"the assistant runs, and has timers or telephone messages of {person} in hand: end it first"
+            )
         question = f"Remove everything that is kept of {person}? It cannot be brought back. [y/N] "
         if not options.yes and (await asyncio.to_thread(input, question)).strip().lower() not in ("y", "yes"):
             print("nothing was removed")
             return 1
-        await privacy.forget(database, person)
-    await asyncio.to_thread(forget_calls, settings.data_dir / "household", person)
+        await privacy.forget(database, household, person)
+    await asyncio.to_thread(forget_calls, household, person)
     print(f"everything that was kept of {person} is removed; backups that were made before still hold it")
     return 0
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
+from pipeline.json_store import JsonStore
 from pipeline.store.database import Database
+from tools.wording import same_name
 
 _SECONDS: Final = 120.0
 _VACUUM_SECONDS: Final = 280.0
 
 _EXPORTED: Final[Mapping[str, str]] = {
-    "devices": "SELECT name, door, room, first_seen, last_seen FROM devices WHERE person = $1 ORDER BY name",
+    "devices": "SELECT name, door, room, title, speed, voice, quiet, first_seen, last_seen FROM devices "
+    "WHERE person = $1 ORDER BY name",
     "facts": "SELECT content, said, said_as, device, replaced_by IS NOT NULL AS replaced FROM facts "
     "WHERE person = $1 ORDER BY said",
     "messages": "SELECT conversation, door, device, room, role, content, said FROM messages WHERE person = $1 "
@@ -28,8 +32,15 @@ _REMOVED: Final = ("DELETE FROM messages WHERE person = $1", "DELETE FROM people
 _CLEANED: Final = ("messages", "facts", "documents", "passages", "events", "tasks", "contacts", "devices", "people")
 
 
-async def export(database: Database, person: str) -> dict[str, Any]:
-    """Return everything that is kept of a person, ready for JSON. Raises `StoreDown`."""
+_FILES: Final[Mapping[str, tuple[str, str]]] = {
+    "timers": ("timers.json", "person"),
+    "telephone_messages": ("messages.json", "to"),
+}
+"""What lies in the household's own files: in which, and the field that says whose it is."""
+
+
+async def export(database: Database, household: Path, person: str) -> dict[str, Any]:
+    """Return everything that is kept of a person, ready for JSON. Raises `StoreDown` and `OSError`."""
     async with (
         database.connection(_SECONDS) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
@@ -37,11 +48,29 @@ async def export(database: Database, person: str) -> dict[str, Any]:
         kept = {
             name: [_plain(row) for row in await connection.fetch(query, person)] for name, query in _EXPORTED.items()
         }
+    kept |= await in_files(household, person)
     return {"person": person, "exported": datetime.now(UTC).isoformat(timespec="seconds"), **kept}
 
 
-async def forget(database: Database, person: str) -> None:
-    """Remove everything that is kept of a person, from the tables and from their indexes. Raises `StoreDown`."""
+async def in_files(household: Path, person: str) -> dict[str, list[dict[str, Any]]]:
+    """Return what lies of a person in the household's own files. Raises `OSError`."""
+    return {
+        name: [entry for entry in await JsonStore(household / file).load() if same_name(entry.get(whose), person)]
+        for name, (file, whose) in _FILES.items()
+    }
+
+
+async def forget(database: Database, household: Path, person: str) -> None:
+    """Remove everything that is kept of a person: from the household's files, the tables, and their indexes.
+
+    A running assistant has the files in hand, and would write them anew. Raises `StoreDown` and `OSError`.
+    """
+    for file, whose in _FILES.values():
+        store = JsonStore(household / file)
+        entries = await store.load()
+        others = [entry for entry in entries if not same_name(entry.get(whose), person)]
+        if len(others) < len(entries):
+            await store.save(others)
     async with database.connection(_SECONDS) as connection, connection.transaction():
         for statement in _REMOVED:
             await connection.execute(statement, person)

@@ -124,14 +124,28 @@ async def filled(database: Database, run, manual: Path) -> None:
             )
 
 
+def household_files(folder: Path) -> Path:
+    """Timers and messages of somebody and somebody else, as the assistant keeps them."""
+    household = folder / "data" / "household"
+    household.mkdir(parents=True)
+    (household / "timers.json").write_text('[{"name": "call Ben", "person": "Ada"}, {"name": "eggs", "person": ""}]')
+    (household / "messages.json").write_text('[{"to": "ada", "text": "Ring me."}, {"to": null, "text": "Ring us."}]')
+    return household
+
+
 async def test_a_person_gets_all_of_theirs_and_nothing_of_others(run, database, manual, tmp_path) -> None:
     await filled(database, run, manual)
+    household_files(tmp_path)
+    await run("devices", "Ada", "--title", "Ada's tablet")
     status, said = await run("export", "ada")
     exported = json.loads(said)
     assert status == 0
     assert [fact["content"] for fact in exported["facts"]] == ["I like tea", "I like jazz"]
     assert [document["content"] for document in exported["documents"]] == ["Today I was sad."]
     assert len(exported["messages"]) == len(exported["devices"]) == 1
+    assert exported["devices"][0]["title"] == "Ada's tablet"
+    assert [timer["name"] for timer in exported["timers"]] == ["call Ben"]
+    assert [message["text"] for message in exported["telephone_messages"]] == ["Ring me."]
     assert "Bob" not in said
     file = tmp_path / "ada.json"
     await run("export", "Ada", "-o", str(file))
@@ -139,10 +153,13 @@ async def test_a_person_gets_all_of_theirs_and_nothing_of_others(run, database, 
     assert (await run("export", "Cleo")) == (1, "passfel: there is no person Cleo; there are: Ada, Bob\n")
 
 
-async def test_a_person_is_forgotten_everywhere_and_others_are_not(run, database, manual) -> None:
+async def test_a_person_is_forgotten_everywhere_and_others_are_not(run, database, manual, tmp_path) -> None:
     await filled(database, run, manual)
+    household = household_files(tmp_path)
     status, _ = await run("forget", "Ada", "--yes")
     assert status == 0
+    assert [each["name"] for each in json.loads((household / "timers.json").read_text())] == ["eggs"]
+    assert [each["text"] for each in json.loads((household / "messages.json").read_text())] == ["Ring us."]
     async with database.connection(5) as connection:
         tables = [
             row["table_name"]
@@ -156,6 +173,22 @@ async def test_a_person_is_forgotten_everywhere_and_others_are_not(run, database
         assert await connection.fetchval("SELECT count(*) FROM passages WHERE content LIKE '%sad%'") == 0
         assert await connection.fetchval("SELECT count(*) FROM facts WHERE person = 'Bob'") == 2
         assert await connection.fetchval("SELECT count(*) FROM documents") == 1
+
+
+async def test_what_a_running_assistant_has_in_hand_is_not_forgotten_behind_its_back(
+    run, database, manual, tmp_path, monkeypatch
+) -> None:
+    await filled(database, run, manual)
+    household = household_files(tmp_path)
+    async with TestServer(web.Application()) as server:
+        monkeypatch.setenv("PASSFEL_PORT", str(server.port))
+        status, said = await run("forget", "Ada", "--yes")
+        assert (status, "end it first" in said) == (1, True), said
+        assert await count(database, "facts") == 4
+        for name in ("timers", "messages"):
+            (household / f"{name}.json").write_text("[]")
+        assert (await run("forget", "Ada", "--yes"))[0] == 0
+    assert await count(database, "facts") == 2
 
 
 async def test_who_does_not_say_yes_keeps_everything(run, database, manual, monkeypatch) -> None:
