@@ -46,6 +46,11 @@ from tools.weather import Weather
 from tools.web import Web
 from tools.yahoo import Yahoo
 
+AGAIN_SECONDS: Final = 60.0
+"""After which what has failed is begun again."""
+
+Work = Callable[[], Coroutine[None, None, None]]
+"""What a tool does beside its calls."""
 Furnish = Callable[[Sequence[tuple[str, str]], Sequence[str]], None]
 COMMANDED: Final = frozenset(
     {"light", "switch", "fan", "cover", "lock", "climate", "media_player", "vacuum", "scene", "script", "humidifier"}
@@ -96,7 +101,7 @@ class Providers:
         self._web = Web(_own_addresses(settings), contact=settings.household.contact or "self-hosted")
         self._stack = AsyncExitStack()
         self._stack.push_async_callback(self._web.close)
-        self._work: list[Callable[[], Coroutine[None, None, None]]] = []
+        self._work: list[Work] = []
         self.sets: list[ToolSet] = []
         self.calendar: Calendar | None = None
         self.todos: Joplin | None = None
@@ -138,7 +143,7 @@ class Providers:
         """Keep fresh what tools know, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for work in self._work:
-                tasks.create_task(work())
+                tasks.create_task(kept_running(work))
 
     async def connected(self, *, within: float) -> None:
         """Wait until what stays connected is, for so many seconds at most. `run` connects it."""
@@ -307,6 +312,16 @@ class Providers:
             await self._readings.note([Reading(each.name, each.value, now, each.unit, each.room) for each in measured])
         except StoreDown as error:
             logger.debug(f"what was measured is not kept this time: {error}")
+
+
+async def kept_running(work: Work, *, again: float = AGAIN_SECONDS) -> None:
+    """Do `work`, once more where it fails, until it returns: no service may stop the others, nor the timers."""
+    while True:
+        try:
+            return await work()
+        except Exception:  # noqa: BLE001 - a service may answer whatever it likes
+            logger.exception(f"{getattr(work, '__qualname__', work)} failed and begins again in {again:g} s")
+            await asyncio.sleep(again)
 
 
 def _mcp_server(name: str, chosen: Mcp) -> McpServer:
