@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engines.endpoint import Endpoint
-from pipeline.engines.supervision import LanguageEngineError, Program, Supervisor
+from pipeline.engines.served import ServedEngine
+from pipeline.engines.supervision import LanguageEngineError, Program
 
 __all__ = ["SMALL_MODEL_BYTES", "EmbeddedLanguageEngine", "LanguageEngineError", "with_forced_call"]
 
@@ -52,12 +53,8 @@ def with_forced_call(request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class EmbeddedLanguageEngine:
-    """Serves one GGUF model to this machine for as long as it is started.
-
-    When the server fails, it is started again at the same address and with the same key (`supervision`).
-    Until then requests are refused at once.
-    """
+class EmbeddedLanguageEngine(ServedEngine):
+    """Serves one GGUF model. The process has nothing to save, so it is killed where it does not end within 3 s."""
 
     def __init__(
         self,
@@ -79,6 +76,7 @@ class EmbeddedLanguageEngine:
         answered at the same time and share `context` tokens. A health check comes every `check_interval`
         seconds and may take as long; three without an answer mean that the process hangs.
         """
+        super().__init__(check_interval=check_interval)
         self._model = model
         self._prefixes = prefixes
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -88,9 +86,6 @@ class EmbeddedLanguageEngine:
         self._spin = self._reading_threads < max(2, cores)
         self._context = context
         self._slots = slots
-        self._check_interval = check_interval
-        self._endpoint: Endpoint | None = None
-        self._supervisor: Supervisor | None = None
 
     async def start(self) -> Endpoint:
         """Start the server and return once it answers requests.
@@ -98,18 +93,13 @@ class EmbeddedLanguageEngine:
         Raises `LanguageEngineError` where the file is missing or damaged, or the server does not come up in time;
         then, as after a cancellation, no process is left.
         """
-        if self._supervisor is not None:
-            raise RuntimeError("the language engine is started already")
         if not self._model.is_file():
             raise LanguageEngineError(f"no file {self._model}: check the path in your settings")
         if self._prefixes is not None:
             self._prefixes.mkdir(parents=True, exist_ok=True)
         program = self._program(secrets.token_urlsafe(32))
-        supervisor = Supervisor(program, check_interval=self._check_interval)
-        port = await supervisor.start()
-        self._supervisor = supervisor
         self._endpoint = Endpoint(
-            url=f"http://127.0.0.1:{port}/v1",
+            url=await self._serve(program),
             api_key=program.key,
             model=self._model.stem,
             context=self._context // self._slots,
@@ -118,27 +108,6 @@ class EmbeddedLanguageEngine:
             adapt=with_forced_call,
         )
         return self._endpoint
-
-    async def stop(self) -> None:
-        """End the server; it is killed where it does not end within 3 s. May be called at any time, repeatedly.
-
-        When cancelled, the process is killed at once.
-        """
-        supervisor, self._supervisor, self._endpoint = self._supervisor, None, None
-        if supervisor is not None:
-            await supervisor.stop()
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The server's address, the same until `stop`. Raises `RuntimeError` where the engine is not started."""
-        if self._endpoint is None:
-            raise RuntimeError("the language engine is not started")
-        return self._endpoint
-
-    @property
-    def healthy(self) -> bool:
-        """Whether the server answered when it was last asked."""
-        return self._supervisor is not None and self._supervisor.healthy
 
     def _program(self, key: str) -> Program:
         environment = os.environ | {"LLAMA_API_KEY": key}

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engines.endpoint import Endpoint
-from pipeline.engines.supervision import LanguageEngineError, Program, Supervisor
+from pipeline.engines.served import ServedEngine
+from pipeline.engines.supervision import LanguageEngineError, Program
 from pipeline.engines.vllm_arguments import MODULE, Engine, arguments
 from pipeline.orchestrator.reasoning import family_of
 
@@ -76,12 +77,8 @@ def with_strict_tools(request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class VllmEngine:
-    """Serves one model to this machine with vLLM for as long as it is started.
-
-    When the server fails, it is started again at the same address and with the same key (`supervision`).
-    Until then requests are refused at once.
-    """
+class VllmEngine(ServedEngine):
+    """Serves one model with vLLM, whose processes all end with it."""
 
     def __init__(
         self,
@@ -98,29 +95,21 @@ class VllmEngine:
         """
         if engine.model is None:
             raise ValueError("an engine without a model cannot be started")
+        super().__init__(check_interval=check_interval, on_change=on_change)
         self._engine = engine
-        self._check_interval = check_interval
         self._grace = grace
-        self._on_change = on_change
-        self._supervisor: Supervisor | None = None
-        self._endpoint: Endpoint | None = None
 
     async def start(self) -> Endpoint:
         """Start the server and return once it answers requests, which takes from half a minute to many.
 
         Raises `LanguageEngineError`; then, as after a cancellation, no process is left.
         """
-        if self._supervisor is not None:
-            raise RuntimeError("vLLM is started already")
         engine = self._engine
         python = engine.python or Path(sys.executable)
         _demand_files(engine, python)
         program = self._program(python, secrets.token_urlsafe(32))
-        supervisor = Supervisor(program, check_interval=self._check_interval, on_change=self._on_change)
-        port = await supervisor.start(engine.port)
-        self._supervisor = supervisor
         self._endpoint = Endpoint(
-            url=f"http://127.0.0.1:{port}/v1",
+            url=await self._serve(program, engine.port),
             api_key=program.key,
             model=engine.name,
             context=engine.context,
@@ -129,32 +118,6 @@ class VllmEngine:
             adapt=with_strict_tools,
         )
         return self._endpoint
-
-    async def stop(self) -> None:
-        """End the server with all its processes, by force where that takes too long. May be called repeatedly.
-
-        When cancelled, the processes are killed at once.
-        """
-        supervisor, self._supervisor, self._endpoint = self._supervisor, None, None
-        if supervisor is not None:
-            await supervisor.stop()
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The server's address, the same until `stop`. Raises `RuntimeError` where the engine is not started."""
-        if self._endpoint is None:
-            raise RuntimeError("vLLM is not started")
-        return self._endpoint
-
-    @property
-    def healthy(self) -> bool:
-        """Whether the server answered when it was last asked."""
-        return self._supervisor is not None and self._supervisor.healthy
-
-    @property
-    def problem(self) -> str | None:
-        """Why it is being started again, or None."""
-        return self._supervisor.problem if self._supervisor is not None else None
 
     def _program(self, python: Path, key: str) -> Program:
         # With -P, so that nothing in the current folder can shadow what vLLM imports.
