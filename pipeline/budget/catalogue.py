@@ -92,7 +92,6 @@ class Machine(_Sourced):
     """CUDA's name of the architecture, such as sm_121, or "cpu"."""
     card: _Name | None = None
     """What the driver's name of the graphics card contains."""
-    arch: Literal["aarch64", "x86_64"]
     system_gib: float = Field(ge=0)
     """What the operating system takes at rest."""
 
@@ -257,11 +256,6 @@ class Catalogue:
     def machines(self) -> list[Machine]:
         """Return all machines, by their ids."""
         return sorted(self._machines.values(), key=lambda machine: machine.id)
-
-
-def read_model(file: Path) -> Model:
-    """Read one model. Raises `CatalogueDamaged`."""
-    return _entry(file, Model)
 
 
 def _read(folder: Path, kind: type[_AnyEntry]) -> Iterator[_AnyEntry]:

@@ -264,16 +264,6 @@ def nearest(plan: Plan, plans: Iterable[Plan]) -> Plan | None:
     return max(same or fitting, key=rank, default=None)
 
 
-def longest_context(plan: Plan, planner: Planner) -> int | None:
-    """Return the longest context, in tokens and halved step by step, with which a plan fits; None where none does."""
-    context = plan.load.context
-    while (context := context // 2) >= 512:
-        load = dataclasses.replace(plan.load, context=context)
-        if planner.plan(plan.machine, plan.model, plan.checkpoint, load, plan.engine).fits:
-            return context
-    return None
-
-
 def _targets(alone: Speed, together: Speed, memory: MemoryPlan, load: Load, requests: float) -> Iterator[Target]:
     def below(name: str, limit: float, value: float, how: str) -> Target:
         return Target(name, limit, value, "s", value < limit, how)

@@ -108,7 +108,7 @@ class ContextBuilder:
         placing = asyncio.create_task(self._search.points(text), name="question embedded")
         question = Question(text, caller, SMALL if self._small else Budget(), lambda: asyncio.shield(placing))
         tasks: dict[asyncio.Task[Section], str] = {
-            asyncio.create_task(_gathered(source, question)): source.name for source in self._sources
+            asyncio.create_task(source.gather(question)): source.name for source in self._sources
         }
         try:
             await asyncio.wait(tasks, timeout=self._deadline)
@@ -162,10 +162,6 @@ async def _ended(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         if not task.cancelled():
             task.exception()
-
-
-async def _gathered(source: Source, question: Question) -> Section:
-    return await source.gather(question)
 
 
 def _result(task: asyncio.Task[Section], name: str) -> Section | None:

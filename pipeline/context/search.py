@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipeline.context.vectors import Point, Vectors
-from pipeline.store.database import Database, StoreDown
+from pipeline.store.database import Database
 
 CLOSE: Final = 0.42
 """Cosine similarity from which a text has to do with a question, as MiniLM places them."""
@@ -190,6 +190,3 @@ class Search:
         async with self._database.connection(seconds) as connection:
             rows: list[Any] = await connection.fetch(statement, *arguments)
             return rows
-
-
-__all__ = ["CLOSE", "Fact", "Passage", "Search", "StoreDown", "word_language"]

@@ -5,7 +5,7 @@ as the built-in model's points are there, by those. Everything is embedded again
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,15 +75,12 @@ class Vectors:
 
     async def question(self, text: str) -> list[Point]:
         """Place a question among the texts: once for each model that has placed some of them."""
-        asked: list[tuple[Model, Awaitable[NDArray[np.float32]]]] = []
-        if self._model is not None:
-            asked.append((self._model, self._embedder.embed([text])))
-        if self._spare is not None and self._spare_model is not None:
-            asked.append((self._spare_model, self._spare.embed([text])))
         points = []
-        for model, embedding in asked:
+        for model, embedder in ((self._model, self._embedder), (self._spare_model, self._spare)):
+            if model is None or embedder is None:
+                continue
             try:
-                points.append(Point(model, literal((await embedding)[0])))
+                points.append(Point(model, literal((await embedder.embed([text]))[0])))
             except EmbeddingsDown as error:
                 logger.debug(f"a question is searched by its words alone: {error}")
         return points

@@ -73,11 +73,6 @@ class WriteBehind:
         except (StoreDown, TimeoutError) as error:
             logger.warning(f"{len(self._waiting)} of {self._what} could not be kept: {error}")
 
-    def forget(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Let go of rows that wait."""
-        gone = {id(row) for row in rows}
-        self._waiting = deque(row for row in self._waiting if id(row) not in gone)
-
     async def _write_batch(self) -> None:
         batch = list(self._waiting)[:_BATCH]
         try:

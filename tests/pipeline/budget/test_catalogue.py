@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.budget.catalogue import Cache, Catalogue, CatalogueDamaged, Unknown, read_model
+from pipeline.budget.catalogue import Cache, Catalogue, CatalogueDamaged, Unknown
 
 WANTED = {
     "nemotron-ultra-253b",
@@ -141,7 +141,7 @@ def test_a_households_own_model_wins(tmp_path: Path) -> None:
 def test_a_damaged_entry_is_named_with_its_field(wrong: str, told: str, tmp_path: Path) -> None:
     file = entry(tmp_path, wrong)
     with pytest.raises(CatalogueDamaged, match=told) as caught:
-        read_model(file)
+        Catalogue.load(file.parent)
     assert str(file) in str(caught.value)
 
 
