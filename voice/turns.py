@@ -184,6 +184,7 @@ class TurnTaker:
         commands: list[Command] = [Withdraw()] if self._pause and self._pause.speculated is not None else []
         if self.in_turn:
             commands.append(Abandon())
+        self._ended = None
         return commands + self._become_quiet()
 
     def window(self, probability: float, loudness: float = 0.0) -> list[Command]:
@@ -211,6 +212,9 @@ class TurnTaker:
     def assistant_speaks(self, *, speaking: bool) -> list[Command]:
         """Note that the assistant's voice has begun or ended at the caller."""
         self._assistant_speaking = speaking
+        if not speaking and self._answered:
+            # Who was answered asks something new, however little a device heard meanwhile by which time could pass.
+            self._ended = None
         # Who still speaks when the assistant falls silent gets the floor as soon as it is known to be no echo.
         return [] if speaking else self._unduck()
 

@@ -290,6 +290,30 @@ def test_the_audio_of_the_turn_is_kept_until_it_is_known_whether_it_goes_on() ->
     assert microphone.said(Transcribe)[-1].start == 0
 
 
+def test_a_question_behind_an_answer_during_which_nothing_was_heard_is_a_turn_of_its_own() -> None:
+    microphone = Microphone()
+    microphone.speak(1.0)
+    microphone.rest(0.6)
+    assert microphone.said(Commit)
+    microphone.note(microphone.taker.assistant_speaks(speaking=True))
+    microphone.note(microphone.taker.assistant_speaks(speaking=False))
+    microphone.rest(0.2)
+    microphone.speak(1.0)
+    microphone.rest(1.0)
+    assert microphone.said(StartTurn) == [StartTurn(), StartTurn()]
+
+
+def test_what_was_forgotten_is_not_gone_on_with() -> None:
+    microphone = Microphone()
+    microphone.speak(1.0)
+    microphone.rest(0.6)
+    microphone.note(microphone.taker.reset())
+    microphone.rest(0.2)
+    microphone.speak(1.0)
+    microphone.rest(1.0)
+    assert microphone.said(StartTurn) == [StartTurn(), StartTurn()]
+
+
 def test_a_later_question_is_a_turn_of_its_own() -> None:
     microphone = Microphone()
     microphone.speak(1.0)
