@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from loguru import logger
 
-from pipeline.caller import Caller
+from pipeline.caller import Caller, Permission
 from pipeline.context.search import Search
 from pipeline.context.vectors import Point
 from pipeline.store.database import StoreDown
@@ -67,7 +67,7 @@ class Section:
 
 
 class Source(Protocol):
-    """Something that may know what helps."""
+    """Something that may know what helps. It is asked for nobody who may not hear what is private."""
 
     name: str
 
@@ -103,7 +103,9 @@ class ContextBuilder:
         self._small = small
 
     async def gather(self, text: str, caller: Caller) -> Knowledge:
-        """Gather what helps to answer `text`. Raises nothing of its own."""
+        """Gather what helps to answer `text`, and nothing for who may not hear what is private. Raises nothing."""
+        if not caller.may(Permission.PRIVATE):
+            return Knowledge()
         text = text[:LONGEST_QUESTION]
         placing = asyncio.create_task(self._search.points(text), name="question embedded")
         question = Question(text, caller, SMALL if self._small else Budget(), lambda: asyncio.shield(placing))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from pipeline.caller import Permission
 from pipeline.context.builder import Question, Section, within
 from pipeline.store.readings import Readings, Series, Summary
 from tools.wording import spoken_length
@@ -39,8 +38,6 @@ class Measured:
 
     async def gather(self, question: Question) -> Section:
         """Return how what the question names is now and usually."""
-        if not question.caller.may(Permission.PRIVATE):
-            return Section()
         known = await self._readings.series(seconds=question.seconds)
         named = meant(question.text, known, room=question.caller.room)
         if not named:

@@ -7,7 +7,6 @@ from typing import Final
 
 import asyncpg
 
-from pipeline.caller import Caller, Permission
 from pipeline.context.builder import Question, Section, within
 from pipeline.context.excerpts import best_sentences
 from pipeline.context.search import Fact, Passage, Search
@@ -53,22 +52,16 @@ class Remembered:
         self._search = search
 
     async def gather(self, question: Question) -> Section:
-        """Return what has to do with the question, and nothing to who may not hear what is private."""
-        caller = question.caller
-        if not caller.may(Permission.PRIVATE):
-            return Section()
+        """Return what has to do with the question."""
+        person, points = question.caller.person, await question.points()
         found = await self._search.facts(
-            question.text,
-            caller.person,
-            most=_MOST_FACTS,
-            seconds=question.seconds,
-            points=await question.points(),
+            question.text, person, most=_MOST_FACTS, seconds=question.seconds, points=points
         )
-        lines = within([_fact(fact, caller) for fact in found], question.budget.facts)
-        if not found or (found[0].similarity or 0.0) < ANSWERS:
+        lines = within([_fact(fact, person) for fact in found], question.budget.facts)
+        if (similarity := _closest(found)) < ANSWERS:
             return Section(lines)
         told = said_back(found[0].content)
-        return Section(lines, answer=f"{told[:1].upper()}{told[1:]}.", similarity=found[0].similarity or 0.0)
+        return Section(lines, answer=f"{told[:1].upper()}{told[1:]}.", similarity=similarity)
 
 
 class Documents:
@@ -80,22 +73,16 @@ class Documents:
         self._search = search
 
     async def gather(self, question: Question) -> Section:
-        """Return the passages that have to do with the question, and nothing to who may not hear what is private."""
-        caller = question.caller
-        if not caller.may(Permission.PRIVATE):
-            return Section()
+        """Return the passages that have to do with the question."""
+        person, points = question.caller.person, await question.points()
         found = await self._search.passages(
-            question.text,
-            caller.person,
-            most=_MOST_PASSAGES,
-            seconds=question.seconds,
-            points=await question.points(),
+            question.text, person, most=_MOST_PASSAGES, seconds=question.seconds, points=points
         )
         lines = within([_passage(passage) for passage in found], question.budget.passages)
-        if not found or (found[0].similarity or 0.0) < ANSWERS:
+        if (similarity := _closest(found)) < ANSWERS:
             return Section(lines, quotes=bool(found))
         told = f"{found[0].title} says: {best_sentences(found[0].content, question.text)}"
-        return Section(lines, quotes=True, answer=told, similarity=found[0].similarity or 0.0)
+        return Section(lines, quotes=True, answer=told, similarity=similarity)
 
 
 class Contacts:
@@ -107,17 +94,16 @@ class Contacts:
         self._database = database
 
     async def gather(self, question: Question) -> Section:
-        """Return who is named, and nothing to who may not hear what is private."""
-        caller = question.caller
+        """Return who is named."""
         words = [word.lower() for word in _NAME.findall(question.text)]
-        if not caller.may(Permission.PRIVATE) or not words:
+        if not words:
             return Section()
         async with self._database.connection(question.seconds) as connection:
             rows = await connection.fetch(
                 "SELECT name, phones, emails, note FROM contacts, LATERAL (SELECT count(*) AS named "
                 "FROM unnest(string_to_array(lower(name), ' ')) AS part WHERE part = ANY ($1::text[])) AS shared "
                 "WHERE named > 0 AND (person IS NULL OR person = $2) ORDER BY named DESC, name LIMIT $3",
-                *(words, caller.person, _MOST_CONTACTS),
+                *(words, question.caller.person, _MOST_CONTACTS),
             )
         told = [_contact(row) for row in rows]
         asked = bool(told) and _ABOUT_CONTACTS.search(question.text) is not None
@@ -147,21 +133,20 @@ class Upcoming:
 
     async def gather(self, question: Question) -> Section:
         """Return what is about to happen, the next first."""
-        caller = question.caller
-        if not caller.may(Permission.PRIVATE) or not _ABOUT_TIME.search(question.text):
+        if not _ABOUT_TIME.search(question.text):
             return Section()
-        zone = self._zone()
+        zone, person = self._zone(), question.caller.person
         now = datetime.now(zone)
         async with self._database.connection(question.seconds) as connection:
             events = await connection.fetch(
                 "SELECT title, starts, ends, all_day, place FROM events WHERE ends > $1 AND starts < $2 "
                 "AND (person IS NULL OR person = $3) ORDER BY starts LIMIT $4",
-                *(now, now + SOON, caller.person, _MOST_UPCOMING),
+                *(now, now + SOON, person, _MOST_UPCOMING),
             )
             tasks = await connection.fetch(
                 "SELECT title, due FROM tasks WHERE done IS NULL AND (due IS NULL OR due < $1) "
                 "AND (person IS NULL OR person = $2) ORDER BY due NULLS LAST LIMIT $3",
-                *(now + SOON, caller.person, _MOST_UPCOMING),
+                *(now + SOON, person, _MOST_UPCOMING),
             )
         appointments = [f"{_when(row['starts'].astimezone(zone), row['all_day'])}: {_titled(row)}." for row in events]
         lines = [f"Calendar: {each}" for each in appointments]
@@ -176,14 +161,13 @@ class Upcoming:
         )
 
 
-def _fact(fact: Fact, caller: Caller) -> str:
-    who = (
-        "Somebody in the house"
-        if fact.person is None
-        else "The person"
-        if fact.person == caller.person
-        else fact.person
-    )
+def _closest(found: Sequence[Fact | Passage]) -> float:
+    """How close the best of what was found is to the question."""
+    return (found[0].similarity or 0.0) if found else 0.0
+
+
+def _fact(fact: Fact, person: str | None) -> str:
+    who = "Somebody in the house" if fact.person is None else "The person" if fact.person == person else fact.person
     return f'{who} said on {fact.said.day} {fact.said:%B %Y}: "{fact.content}."'
 
 
