@@ -13,7 +13,7 @@ from pipeline.budget.catalogue import CPU
 from pipeline.budget.figures import Engine
 from pipeline.budget.memory import BATCHED_TOKENS, GIB, CannotPlan
 from pipeline.budget.plan import Plan
-from pipeline.engines.vllm_arguments import MODULE, arguments
+from pipeline.engines.vllm_arguments import MODULE, PORT, arguments
 from pipeline.engines.vllm_arguments import Engine as VllmSettings
 
 # Heads that a model brings to write ahead, as vLLM names the method.
@@ -37,7 +37,6 @@ _REASONING_PARSERS: Mapping[Engine, Mapping[str, str]] = {
 }
 _BITSANDBYTES = "int4-bnb"
 _MIXTURE_ON_GB10 = ("sm_121", "moe", "nvfp4")
-_PORT = 7861
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Launch:
     notes: tuple[str, ...] = ()
 
 
-def launch(plan: Plan, *, port: int = _PORT) -> Launch:
+def launch(plan: Plan, *, port: int = PORT) -> Launch:
     """Make the command of the plan's engine. Raises `CannotPlan` where the checkpoint has no name to load it by."""
     match plan.engine:
         case Engine.VLLM:
@@ -69,7 +68,7 @@ def launch(plan: Plan, *, port: int = _PORT) -> Launch:
             return Launch(("passfel", "serve"), {}, (f"with language.context = {plan.load.context} in passfel.toml",))
 
 
-def vllm_settings(plan: Plan, *, port: int = _PORT, python: Path | None = None) -> VllmSettings:
+def vllm_settings(plan: Plan, *, port: int = PORT, python: Path | None = None) -> VllmSettings:
     """Make the `engine` group of the settings; its model, and all that the plan has decided."""
     model, machine = plan.model, plan.machine
     return VllmSettings(

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -10,6 +10,9 @@ from pipeline.addresses import expanded
 
 MODULE = "vllm.entrypoints.openai.api_server"
 """Run as a module: the script `vllm` fails where the distribution has another name, as the CPU build has."""
+
+PORT: Final = 7862
+"""Where it listens unless told otherwise; beside it a house's other doors have theirs."""
 
 _OURS = frozenset({"--host", "--port", "--api-key", "--model", "--served-model-name", "--root-path", "--uds"})
 # What is free on a machine that also hears, speaks and keeps a database. vLLM's own default of 0.92 is for a card of
@@ -30,7 +33,7 @@ class Engine(BaseModel):
     """A name on the Hugging Face hub, or a folder; none leaves the engine out."""
     python: _File | None = None
     """The Python of the environment that vLLM is installed in; none is PASSFEL's own."""
-    port: int = Field(default=7861, ge=0, le=65535)
+    port: int = Field(default=PORT, ge=0, le=65535)
     """On the loopback address; 0 takes any free port."""
     device: Literal["gpu", "cpu"] = "gpu"
     context: int = Field(default=8192, ge=512)

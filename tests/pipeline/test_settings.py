@@ -70,6 +70,13 @@ def test_a_secret_of_a_server_that_the_file_names_may_be_a_variable(write, monke
     assert music.headers["authorization"].get_secret_value() == "Bearer of news"
 
 
+def test_whatever_is_switched_on_no_two_of_them_want_the_same_port(in_empty_folder):
+    settings = load()
+    ports = [settings.port, *(group.port for _, group in settings if hasattr(group, "port"))]
+    assert len(ports) > 4
+    assert len(set(ports)) == len(ports)
+
+
 def test_an_empty_variable_counts_as_absent(write, monkeypatch):
     write("port = 7002")
     monkeypatch.setenv("PASSFEL_PORT", "")
