@@ -22,6 +22,9 @@ START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
 """How long an ordered end may take, which writes everything to its place."""
 
+STEADY_SECONDS: Final = 60.0
+"""What served for so long did not end because of how it was started."""
+
 # A socket's address has 108 bytes, with the server's own name at its end.
 LONGEST_SOCKET_FOLDER: Final = 80
 
@@ -124,10 +127,12 @@ class EmbeddedServer(ABC):
 
     async def _keep(self) -> None:
         """Start it again whenever it ends."""
-        delay = _SHORTEST_DELAY
+        clock, delay = asyncio.get_running_loop().time, _SHORTEST_DELAY
         while True:
             if self._process is not None:
+                began = clock()
                 code = await self._process.wait()
+                delay = _SHORTEST_DELAY if clock() - began > STEADY_SECONDS else delay
                 logger.warning(f"{self.what} has ended with {code}; it is started again")
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
