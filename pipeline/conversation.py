@@ -227,7 +227,7 @@ class Conversation:
             speed=caller.speed or settings.speaking.speed,
             on_clause=lambda: clock.mark("first_clause"),
         )
-        gate = SpeechGate(clock=clock, on_words=hearing.note_assistant_said)
+        gate = SpeechGate(clock=clock, ducker=ducker, on_words=hearing.note_assistant_said)
         aggregators = LLMContextAggregatorPair(
             self._context,
             user_params=LLMUserAggregatorParams(

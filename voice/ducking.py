@@ -1,4 +1,4 @@
-"""Lowering the assistant's voice while somebody may be interrupting it."""
+"""Lowering the assistant's voice while somebody may be interrupting it, and ending it once somebody has."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ class Ducker(BaseAudioFilter):
         """What the caller asked for, 0 to 1."""
         self._sample_rate = 24_000
         self._gain = 1.0
-        self._ducked = False
+        self._ducked = self._cut = False
 
     @property
     def ducked(self) -> bool:
@@ -38,6 +38,17 @@ class Ducker(BaseAudioFilter):
         """Bring the voice back."""
         self._ducked = False
 
+    def cut(self) -> None:
+        """Let nothing more of an answer out that was broken off.
+
+        Pipecat still plays the piece that it holds, and takes it for speech that nobody ends.
+        """
+        self._cut = True
+
+    def resume(self) -> None:
+        """Let out the answer that begins."""
+        self._cut = False
+
     async def start(self, sample_rate: int) -> None:
         """Take the sample rate of the output, in Hz."""
         self._sample_rate = sample_rate
@@ -50,6 +61,8 @@ class Ducker(BaseAudioFilter):
 
     async def filter(self, audio: bytes) -> bytes:
         """Apply the gain to 16-bit PCM, moving towards the wanted one without a click."""
+        if self._cut:
+            return b""
         wanted = self.volume * (DUCKED_GAIN if self._ducked else 1.0)
         if self._gain == wanted == 1.0:
             return audio

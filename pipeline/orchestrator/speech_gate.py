@@ -9,14 +9,17 @@ from collections.abc import Callable
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     Frame,
+    InterruptionFrame,
     LLMFullResponseStartFrame,
     TTSAudioRawFrame,
+    TTSStartedFrame,
     TTSTextFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.turns.speculation_gate import SpeculationGate
 
 from pipeline.latency import TurnClock
+from voice.ducking import Ducker
 from voice.speaking import SPECULATIVE
 
 
@@ -25,6 +28,7 @@ class SpeechGate(FrameProcessor):
 
     Args:
         clock: takes the times of the answer's sound.
+        ducker: the way out, which is shut between an interruption and the next speech.
         on_words: told each word that is let through.
     """
 
@@ -32,11 +36,13 @@ class SpeechGate(FrameProcessor):
         self,
         *,
         clock: TurnClock,
+        ducker: Ducker,
         on_words: Callable[[str], None],
     ) -> None:
         super().__init__()
         self._gate = SpeculationGate(name=f"{self}::SpeculationGate")
         self._clock = clock
+        self._ducker = ducker
         self._on_words = on_words
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -48,7 +54,11 @@ class SpeechGate(FrameProcessor):
             self._clock.mark("audio_ready")
         elif isinstance(frame, BotStartedSpeakingFrame):
             self._clock.mark("first_audio")
+        elif isinstance(frame, InterruptionFrame):
+            self._ducker.cut()
         for released, way in self._gate.process(frame, direction):
             if isinstance(released, TTSTextFrame):
                 self._on_words(released.text)
+            elif isinstance(released, TTSStartedFrame):
+                self._ducker.resume()
             await self.push_frame(released, way)

@@ -39,6 +39,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import FunctionCallFromLLM, FunctionCallHandler, LLMService
 from pipecat.services.settings import LLMSettings
 from pipecat.transcriptions.language import Language
+from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 from pipecat.utils.time import time_now_iso8601
@@ -48,6 +49,7 @@ from pipeline.caller import Caller
 from pipeline.intents.local_answers import Loudness
 from tools.timer_board import TimerBoard
 from tools.timer_watch import DeviceTimers, TimerWatch
+from voice.ducking import Ducker
 from voice.frames import CommitAudioFrame, TurnDetectionFrame
 
 WORD_SECONDS = 0.1
@@ -155,10 +157,15 @@ class Mind(LLMService):
 
 
 class Voice(FrameProcessor):
-    """Speaks each word as a tenth of a second of a square wave, and tells of it behind its audio."""
+    """Speaks each word as a tenth of a second of a square wave, and tells of it behind its audio.
 
-    def __init__(self) -> None:
+    Args:
+        ducker: the way out.
+    """
+
+    def __init__(self, ducker: Ducker) -> None:
         super().__init__()
+        self._ducker = ducker
         self._words: list[str] = []
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -177,6 +184,7 @@ class Voice(FrameProcessor):
                 await self._speak(frame.text.split())
             case InterruptionFrame():
                 self._words = []
+                self._ducker.cut()
                 await self.push_frame(frame, direction)
             case _:
                 await self.push_frame(frame, direction)
@@ -188,6 +196,7 @@ class Voice(FrameProcessor):
         sentence = AggregatedTextFrame(" ".join(words), "sentence")
         sentence.append_to_context = False
         await self.push_frame(sentence)
+        self._ducker.resume()
         await self.push_frame(TTSStartedFrame())
         # A kilohertz, which every device's rate can carry.
         high = np.arange(int(WORD_SECONDS * SAMPLE_RATE)) // (SAMPLE_RATE // 2000) % 2 == 0
@@ -238,7 +247,10 @@ class ScriptedAssistant:
             self.context,
             user_params=LLMUserAggregatorParams(user_turn_strategies=ExternalUserTurnStrategies()),
         )
-        pipeline = Pipeline([transport.input(), self.ears, user, self.mind, Voice(), transport.output(), assistant])
+        output, ducker = transport.output(), Ducker()
+        assert isinstance(output, BaseOutputTransport)
+        output._params.audio_out_filter = ducker
+        pipeline = Pipeline([transport.input(), self.ears, user, self.mind, Voice(ducker), output, assistant])
         self.worker = PipelineWorker(
             pipeline,
             params=PipelineParams(enable_metrics=True, enable_usage_metrics=True),

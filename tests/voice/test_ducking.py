@@ -41,3 +41,12 @@ async def test_turning_back_half_way_does_not_click() -> None:
     ducker.unduck()
     second = await filtered(ducker, 0.05)
     assert abs(int(second[0]) - int(first[-1])) < 100
+
+
+async def test_nothing_more_is_heard_of_an_answer_that_was_broken_off() -> None:
+    ducker = Ducker()
+    await ducker.start(RATE)
+    ducker.cut()
+    assert await ducker.filter(tone()) == b""
+    ducker.resume()
+    assert await ducker.filter(tone()) == tone()

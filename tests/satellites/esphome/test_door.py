@@ -127,7 +127,8 @@ async def test_firmware_that_fetches_at_the_end_is_given_the_address_as_early_as
 
 async def test_a_linux_voice_assistant_is_interrupted_by_voice() -> None:
     device = FakeDevice(project=LINUX, formats=(), version="45.3.1")
-    turns = ("tell me a story", STORY), ("what time is it", "It is noon")
+    # Long enough that it is not over before it is spoken over, however slow the machine is.
+    turns = ("tell me a story", f"{STORY} " * 5), ("what time is it", "It is noon")
     async with serving(*turns, devices={"pi": device}, follow_up=3.0) as served:
         device.wake()
         await device.speak(LOUD)
