@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 class Permission(StrEnum):
@@ -15,8 +16,10 @@ class Permission(StrEnum):
     """Change the house: lights, climate, media, timers."""
     SECURE = "secure"
     """Locks, alarms, doors and purchases."""
-    ADMINISTER = "administer"
-    """Change settings, people and devices."""
+
+
+HOUSEHOLD: Final = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
+"""What people of the house may ask for; what matters is still confirmed aloud."""
 
 
 class Capability(StrEnum):

@@ -16,7 +16,7 @@ from pipeline.assistant import AssistantNotReady
 from pipeline.audit import last_calls
 from pipeline.budget.catalogue import Catalogue
 from pipeline.budget.memory_need import Need, held, need
-from pipeline.caller import Caller, Permission
+from pipeline.caller import HOUSEHOLD, Caller
 from pipeline.doctor import examine
 from pipeline.settings import Settings
 from satellites.browser.door import PAGE
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MOST_PROBLEMS: Final = 100
 """Warnings and errors that are remembered, the newest."""
-_OWNER: Final = Caller("admin", "admin", permissions=frozenset(Permission))
+_OWNER: Final = Caller("admin", "admin", permissions=HOUSEHOLD)
 
 
 class Assistant(Protocol):

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response
 
 from pipeline.assistant import AssistantNotReady
-from pipeline.caller import Caller, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Permission
 from tools.outcomes import Outcome, Status
 
-PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL})
+PERMISSIONS = HOUSEHOLD - {Permission.SECURE}
+"""Nobody can be asked aloud here."""
 _CODES: Mapping[Status, HTTPStatus] = {
     Status.DONE: HTTPStatus.OK,
     Status.INVALID: HTTPStatus.BAD_REQUEST,

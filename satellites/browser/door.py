@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from pipeline.assistant import AssistantNotReady
-from pipeline.caller import Caller, Capability, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Capability
 from pipeline.satellite_settings import IceServer
 from satellites.access import REMOVED
 from satellites.browser.socket import socket_transport
@@ -40,10 +40,6 @@ NEGOTIATION_TIMEOUT = 10.0
 """Seconds in which an offer is answered; with host candidates alone it takes milliseconds."""
 
 CAPABILITIES = frozenset({Capability.HEAR, Capability.SPEAK, Capability.SHOW, Capability.FULL_DUPLEX})
-
-# Whoever is let in holds the token or sits at this machine; what matters is still confirmed aloud.
-PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
-"""The application lets in only this machine and who knows the household's token: people of the house."""
 
 
 class Assistant(Protocol):
@@ -220,13 +216,14 @@ class Door:
 
 
 def _caller(device: str, room: str | None = None) -> Caller:
+    # The application lets in only this machine, devices that were paired and who shows the token: people of the house.
     return Caller(
         door="browser",
         device=device,
         room=room,
         resumes=True,
         capabilities=CAPABILITIES,
-        permissions=PERMISSIONS,
+        permissions=HOUSEHOLD,
     )
 
 

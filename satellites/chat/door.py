@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from pipeline.assistant import AssistantNotReady
-from pipeline.caller import Caller, Capability, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Capability
 from pipeline.orchestrator.admission import Saturated
 from pipeline.orchestrator.completions import NoAnswer
 from pipeline.writer import Declined, HouseTool, Written, WrittenRequest
@@ -31,10 +31,6 @@ from satellites.chat.completion import Completion, error, event, model
 from satellites.chat.schema import BadRequest, ChatRequest, parse
 
 CAPABILITIES = frozenset({Capability.SHOW})
-
-# Whoever is let in holds the token or sits at this machine; what matters is still confirmed aloud.
-PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
-"""The application lets in only this machine and who knows the household's token: people of the house."""
 
 MOST_ANSWERS = 100
 """Answers at the same time, waiting ones among them. Each takes memory and some computing before its turn comes."""
@@ -203,7 +199,8 @@ class Refusal:
 def caller_of(request: Request, chat: ChatRequest) -> Caller:
     """The caller that nothing else is known about: a device by the name it gives for its user, or by its address."""
     name = chat.user or (request.client.host if request.client else "unknown")
-    return Caller(door="chat", device=f"chat:{name}", capabilities=CAPABILITIES, permissions=PERMISSIONS)
+    # The application lets in only this machine, devices that were paired and who shows the token: people of the house.
+    return Caller(door="chat", device=f"chat:{name}", capabilities=CAPABILITIES, permissions=HOUSEHOLD)
 
 
 async def _watch(receive: Receive) -> NoReturn:

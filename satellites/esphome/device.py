@@ -12,7 +12,7 @@ from aioesphomeapi.core import APIConnectionError
 from aioesphomeapi.model import LogLevel
 from loguru import logger
 
-from pipeline.caller import Caller, Capability, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Capability
 from pipeline.satellite_settings import Esphome, EsphomeDevice
 from satellites.esphome.problems import LEFT, NO_ASSISTANT, Refused, explain, held_by, holder, plain
 from satellites.esphome.profile import Profile, profile_of
@@ -39,9 +39,6 @@ LEAVING: Final = 5.0
 """Seconds in which a connection is closed."""
 SETTLED: Final = 3.0
 """Seconds after which a device that has not complained is taken to be ours."""
-
-# Whoever holds the device's key, or has set its address, is the household; what matters is confirmed aloud.
-PERMISSIONS: Final = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
 
 
 class Household(Protocol):
@@ -212,7 +209,8 @@ class Device:
             room=self._room,
             resumes=True,
             capabilities=frozenset(capabilities),
-            permissions=PERMISSIONS,
+            # Whoever holds the device's key, or has set its address, is the household.
+            permissions=HOUSEHOLD,
         )
 
 

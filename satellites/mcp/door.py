@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from pipeline.assistant import AssistantNotReady
-from pipeline.caller import Caller, Capability, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Capability, Permission
 from satellites.mcp import PATH
 from satellites.mcp.offered import answered, described
 from tools.outcomes import Outcome
@@ -28,7 +28,7 @@ CALLER: Final = Caller(
     "mcp",
     "mcp",
     capabilities=frozenset({Capability.SHOW}),
-    permissions=frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL}),
+    permissions=HOUSEHOLD - {Permission.SECURE},
 )
 """The application lets in only this machine and who knows the household's token: people of the house."""
 

@@ -15,7 +15,7 @@ from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
 from pipeline.assistant import AssistantNotReady
-from pipeline.caller import Caller, Capability, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Capability
 from satellites.access import DEVICE as LET_IN
 from satellites.realtime.connection import ClientGone, Connection
 from satellites.realtime.protocol import RealtimeProtocol
@@ -30,10 +30,6 @@ MODEL = "passfel"
 """The model's name for a client that asks for none."""
 
 CAPABILITIES = frozenset({Capability.HEAR, Capability.SPEAK, Capability.FULL_DUPLEX, Capability.CALL_TOOLS})
-
-# Whoever is let in holds the token or sits at this machine; what matters is still confirmed aloud.
-PERMISSIONS = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
-"""The application lets in only this machine and who knows the household's token: people of the house."""
 
 
 class Assistant(Protocol):
@@ -68,7 +64,8 @@ def caller_of(websocket: WebSocket) -> Caller:
         room=room if NAME.fullmatch(room) else None,
         resumes=name is not None,
         capabilities=CAPABILITIES,
-        permissions=PERMISSIONS,
+        # The application lets in only this machine, devices that were paired and who shows the token.
+        permissions=HOUSEHOLD,
     )
 
 

@@ -9,11 +9,9 @@ from typing import Final, Literal
 
 from pydantic import SecretStr
 
-from pipeline.caller import Caller, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Permission
 from pipeline.sip_settings import Sip
 
-HOUSE: Final = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
-"""What people of the house may; what matters is confirmed aloud."""
 GUEST: Final = frozenset({Permission.CONVERSE})
 MOST_TRIES: Final = 3
 """Wrong PINs in one call."""
@@ -77,7 +75,7 @@ class Admission:
             device=device,
             person=known,
             resumes=of_the_house and self.kind == "person",
-            permissions=HOUSE if of_the_house else GUEST,
+            permissions=HOUSEHOLD if of_the_house else GUEST,
         )
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from loguru import logger
 
-from pipeline.caller import Caller, Capability, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Capability
 from pipeline.satellite_settings import WyomingSatellite
 from satellites.services import House, Satellite
 from satellites.timer_display import TimerDisplay
@@ -24,8 +24,6 @@ LONGEST_PAUSE: Final = 30.0
 """Seconds between two tries to reach it, twice as many each time."""
 CALM: Final = 30.0
 """Seconds of connection after which a failure counts as the first one again."""
-PERMISSIONS: Final = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
-"""It is dialled because the household has listed it; what matters is still confirmed aloud."""
 
 
 class Link:
@@ -51,7 +49,8 @@ class Link:
             room=listed.room,
             resumes=True,
             capabilities=frozenset(capabilities | ({Capability.FULL_DUPLEX} if listed.barge_in else set())),
-            permissions=PERMISSIONS,
+            # It is dialled because the household has listed it.
+            permissions=HOUSEHOLD,
         )
 
     def seen(self) -> Satellite:

@@ -23,7 +23,7 @@ from uuid import uuid4
 from aiohttp import web
 from loguru import logger
 
-from pipeline.caller import Caller, Capability, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Capability
 from pipeline.json_store import JsonStore
 from satellites.access import Failures
 from satellites.pairing.paired import Device
@@ -43,8 +43,6 @@ CLOSING: Final = 2.0
 """Seconds in which devices hang up when the house does."""
 MOST_REMEMBERED: Final = 256
 """Devices that were here and are told of."""
-PERMISSIONS: Final = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL, Permission.SECURE})
-"""The household has let the device in; what matters is still confirmed aloud."""
 CAPABILITIES: Final = frozenset({Capability.HEAR, Capability.SPEAK, Capability.CALL_TOOLS})
 _HELP: Final = (
     "xiaozhi devices ask here where to talk. Enter this page's address as the OTA address on the device's own\n"
@@ -184,7 +182,7 @@ class Xiaozhi:
         session = Session(
             Socket(websocket),
             self._house,
-            Caller(self.name, device.name, resumes=True, capabilities=CAPABILITIES, permissions=PERMISSIONS),
+            Caller(self.name, device.name, resumes=True, capabilities=CAPABILITIES, permissions=HOUSEHOLD),
             name=uuid4().hex,
             version=int(version) if version in map(str, framing.VERSIONS) else 1,
             follow_up=self._settings.follow_up,

@@ -51,7 +51,6 @@ def test_a_known_number_is_its_person_with_all_that_people_of_the_house_may():
     caller = admission.caller(proven=False)
     assert (admission.kind, caller.person, caller.resumes) == ("person", "ana", True)
     assert caller.may(Permission.SECURE)
-    assert not caller.may(Permission.ADMINISTER)
 
 
 def test_a_stranger_is_refused_where_no_guests_are_wanted():

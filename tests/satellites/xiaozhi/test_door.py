@@ -139,7 +139,6 @@ async def test_a_question_is_answered(door: Door, mode: str, version: int) -> No
         assert (caller.door, caller.device, caller.resumes) == ("xiaozhi", "Kitchen", True)
         assert caller.can(Capability.FULL_DUPLEX) is (mode == "realtime")
         assert caller.may(Permission.SECURE)
-        assert not caller.may(Permission.ADMINISTER)
 
 
 async def test_a_device_that_listens_by_itself_is_hung_up_on_when_nobody_says_more(door: Door) -> None:
