@@ -5,7 +5,7 @@ big-endian. Version 1 is the bare packet.
 """
 
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 VERSIONS: Final = (1, 2, 3)
 SOUND: Final = 0
@@ -16,12 +16,22 @@ _THREE: Final = struct.Struct("!BBH")
 """Type, reserved, length."""
 
 
+class Unwrapped(NamedTuple):
+    """What a binary message holds."""
+
+    kind: int
+    """`SOUND` or `JSON`."""
+    content: bytes
+    milliseconds: int = 0
+    """The time on it, which only version 2 has."""
+
+
 class BadFrame(ValueError):  # noqa: N818 - reads as what is the matter
     """A binary message is not what its version says."""
 
 
 def wrap(version: int, packet: bytes, *, milliseconds: int = 0) -> bytes:
-    """Wrap a packet that is heard so many milliseconds after the first."""
+    """Wrap a packet, with a time on it where the version has one."""
     if version == 2:
         return _TWO.pack(version, SOUND, 0, milliseconds & 0xFFFFFFFF, len(packet)) + packet
     if version == 3:
@@ -29,17 +39,20 @@ def wrap(version: int, packet: bytes, *, milliseconds: int = 0) -> bytes:
     return packet
 
 
-def unwrap(version: int, message: bytes) -> tuple[int, bytes]:
-    """Tell what a binary message holds, `SOUND` or `JSON`, and hand it out. Raises `BadFrame`."""
+def unwrap(version: int, message: bytes) -> Unwrapped:
+    """Read a binary message. Raises `BadFrame`."""
     if version == 1:
-        return SOUND, message
+        return Unwrapped(SOUND, message)
     header = _TWO if version == 2 else _THREE
     if len(message) < header.size:
         raise BadFrame(f"{len(message)} bytes are no message of version {version}")
     fields = header.unpack_from(message)
-    said, kind, length = (fields[0], fields[1], fields[4]) if version == 2 else (version, fields[0], fields[2])
+    if version == 2:
+        said, kind, _, milliseconds, length = fields
+    else:
+        said, kind, length, milliseconds = version, fields[0], fields[2], 0
     if said != version:
         raise BadFrame(f"version {said} within a connection of version {version}")
     if length != len(message) - header.size:
         raise BadFrame(f"{len(message) - header.size} bytes where {length} were said to come")
-    return kind, message[header.size :]
+    return Unwrapped(kind, message[header.size :], milliseconds)

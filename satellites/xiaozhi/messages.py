@@ -25,7 +25,7 @@ class Mode(StrEnum):
     MANUAL = "manual"
     """Somebody holds a button down."""
     REALTIME = "realtime"
-    """It listens while it speaks, and cancels its own echo."""
+    """It listens while it speaks, and cancels its own echo or has the house do it."""
 
 
 class _Message(BaseModel):
@@ -46,6 +46,8 @@ class Features(_Message):
 
     mcp: bool = False
     """It brings tools of its own."""
+    aec: bool = False
+    """It leaves its echo to the house."""
 
 
 class Hello(_Message):

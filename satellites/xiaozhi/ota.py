@@ -83,7 +83,8 @@ def answer(who: Asker, *, url: str, secret: str, now: datetime, code: str | None
         },
         # Its own version and no address: there is nothing newer.
         "firmware": {"version": who.version, "url": ""},
-        "websocket": {"url": url, "token": secret},
+        # Version 2 tells what the loudspeaker plays while the microphone hears.
+        "websocket": {"url": url, "token": secret, "version": 2},
     }
     if code is not None:
         told["activation"] = {

@@ -5,8 +5,6 @@ from typing import Any
 
 from pipecat.frames.frames import Frame
 
-from satellites.xiaozhi.messages import Mode
-
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -17,16 +15,23 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SendSound:
-    """Send the device a binary message."""
+    """Send the device a packet of Opus."""
 
     data: bytes
+    """The binary message that it is in."""
+    packet: bytes
+    milliseconds: int
+    """The time on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
-    """The device has said hello; `tools` says whether it brings any."""
+    """The device has said hello."""
 
     tools: bool
+    """It brings some."""
+    leaves_echo: bool = False
+    """Its echo is to be cancelled here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Hear:
 
     packet: bytes
     conversation: bool = True
+    playing: int = 0
+    """The time of the packet that it plays, where it tells; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,6 @@ class Woken:
 @dataclass(frozen=True, slots=True)
 class Begin:
     """Begin a conversation."""
-
-    mode: Mode
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """One device's connection in xiaozhi's protocol: messages and what happens in the conversation in, outputs out.
 
 Source: `docs/websocket.md` and `main/application.cc` of https://github.com/78/xiaozhi-esp32. What counts is what the
-firmware does: it plays sound only between `tts` `start` and `stop`, gives up its microphone meanwhile unless it cancels
-its own echo (`realtime`), and goes on listening after `stop` unless somebody held its button (`manual`).
+firmware does: it plays sound only between `tts` `start` and `stop`, gives up its microphone meanwhile unless its echo
+is cancelled (`realtime`), and goes on listening after `stop` unless somebody held its button (`manual`).
 """
 
 from enum import StrEnum
@@ -39,6 +39,10 @@ PACKET_MS: Final = 60
 """How long a packet is that it is sent."""
 SHORTEST: Final = 3
 """Packets below which a button was pressed by mistake: there is nothing to understand in 120 ms."""
+ECHO_UNKNOWN: Final = (
+    "its echo is to be cancelled here, but only in version 2 of the protocol it tells what it plays; it cannot be "
+    "interrupted by voice until it restarts and learns of that version"
+)
 MOST_WRONG: Final = 50
 """By how much messages that make no sense may outnumber others before the device is hung up on."""
 
@@ -76,6 +80,7 @@ class XiaozhiProtocol:
         self._answering = False
         self._voice = False
         self._breaking_off = False
+        self._leaves_echo = False
         self._packets = 0
         self._sent = 0
         self._wrong = 0
@@ -85,6 +90,11 @@ class XiaozhiProtocol:
         """Hand out what is to be done, in order."""
         outputs, self._outputs = self._outputs, []
         return outputs
+
+    @property
+    def full_duplex(self) -> bool:
+        """Whether it may be heard while it speaks: its echo is cancelled, by itself or here."""
+        return self.mode is Mode.REALTIME and (self._version == 2 or not self._leaves_echo)
 
     # What the device sends.
 
@@ -114,7 +124,7 @@ class XiaozhiProtocol:
         if self.state in (State.GREETING, State.CLOSED):
             return
         try:
-            kind, content = framing.unwrap(self._version, data)
+            kind, content, playing = framing.unwrap(self._version, data)
         except BadFrame as error:
             self._refuse(str(error))
             return
@@ -122,9 +132,9 @@ class XiaozhiProtocol:
             self.receive_text(content.decode(errors="replace"))
         elif kind != framing.SOUND or not 0 < len(content) <= MAX_PACKET:
             self._refuse(f"a binary message of type {kind} with {len(content)} bytes is no packet of Opus")
-        elif self.state is State.LISTENING or (self.state is State.SPEAKING and self.mode is Mode.REALTIME):
+        elif self.state is State.LISTENING or (self.state is State.SPEAKING and self.full_duplex):
             self._packets += 1
-            self._outputs.append(Hear(content))
+            self._outputs.append(Hear(content, playing=playing))
         elif not self._conversing:
             self._outputs.append(Hear(content, conversation=False))
 
@@ -143,7 +153,7 @@ class XiaozhiProtocol:
         if self._conversing or self.state in (State.GREETING, State.CLOSED):
             return
         self._conversing, self._detects, self._breaking_off = True, True, False
-        self._outputs.append(Begin(self.mode))
+        self._outputs.append(Begin())
         self._set_detection()
 
     def heard(self, text: str) -> None:
@@ -196,8 +206,10 @@ class XiaozhiProtocol:
     def sound(self, packet: bytes) -> None:
         """Send a packet of speech, `PACKET_MS` long, where the device plays it."""
         if self.state is State.SPEAKING:
-            self._outputs.append(SendSound(framing.wrap(self._version, packet, milliseconds=self._sent)))
+            # Counted from 1 on: to the firmware a time of 0 is none.
             self._sent += PACKET_MS
+            message = framing.wrap(self._version, packet, milliseconds=self._sent)
+            self._outputs.append(SendSound(message, packet, self._sent))
 
     def interrupted(self) -> None:
         """Note that the answer was broken off."""
@@ -244,7 +256,10 @@ class XiaozhiProtocol:
             self._become(State.IDLE)
             params = {"format": "opus", "sample_rate": RATE, "channels": 1, "frame_duration": PACKET_MS}
             self._say({"type": "hello", "version": hello.version, "transport": "websocket", "audio_params": params})
-            self._outputs.append(Greeted(hello.features.mcp))
+            self._leaves_echo = hello.features.aec
+            if self._leaves_echo and hello.version != 2:
+                self._outputs.append(Wrong(ECHO_UNKNOWN))
+            self._outputs.append(Greeted(hello.features.mcp, leaves_echo=self._leaves_echo and hello.version == 2))
 
     def _listen(self, listen: Listen) -> None:
         if listen.state == "start":

@@ -30,7 +30,7 @@ from pipeline.caller import Caller, Capability
 from satellites.allowance import AT_ONCE, FASTEST, Allowance
 from satellites.line import LineTransport
 from satellites.services import House
-from satellites.xiaozhi.messages import Mode
+from satellites.xiaozhi.echo import Echo
 from satellites.xiaozhi.outputs import (
     Begin,
     Close,
@@ -87,13 +87,13 @@ class Session:
         self._protocol = XiaozhiProtocol(name, version)
         self._decoder = OpusDecoder()
         self._encoder = OpusEncoder(RATE, PACKET_MS)
+        self._echo: Echo | None = None
         self._tools = DeviceTools(self._to_tools)
         self._tools_loaded = asyncio.Event()
         self._loading: asyncio.Event = asyncio.Event()
         self._greeted = asyncio.Event()
         self._wanted = asyncio.Event()
         self._transport: LineTransport | None = None
-        self._mode = Mode.AUTO
         self._woken = False
         self._loudness: deque[float] = deque(maxlen=WAKE_PACKETS)
         self._messages = Allowance(100.0, 1000.0)
@@ -181,14 +181,16 @@ class Session:
         match output:
             case Send(message):
                 self._socket.send(message)
-            case SendSound(data):
+            case SendSound(data, packet, milliseconds):
                 self._socket.send(data)
+                if self._echo is not None:
+                    self._echo.sent(milliseconds, packet)
             case Close(code, reason):
                 self._socket.close(code, reason)
-            case Hear(packet, conversation):
-                await self._hear(packet, conversation=conversation)
-            case Begin(mode):
-                self._begin(mode)
+            case Hear():
+                await self._hear(output)
+            case Begin():
+                self._begin()
             case Tell(frame) if transport is not None:
                 await transport.tell(frame)
             case Hold(held) if transport is not None:
@@ -199,7 +201,8 @@ class Session:
                 await transport.interrupt()
             case Woken():
                 self._woken = True
-            case Greeted(tools):
+            case Greeted(tools, leaves_echo):
+                self._echo = Echo() if leaves_echo else None
                 self._greeted.set()
                 if tools:
                     self._loading.set()
@@ -210,10 +213,10 @@ class Session:
             case Wrong(problem):
                 self._complain(problem)
 
-    async def _hear(self, packet: bytes, *, conversation: bool) -> None:
+    async def _hear(self, heard: Hear) -> None:
         now = time.monotonic()
         try:
-            pcm = self._decoder.decode(packet)
+            pcm = self._decoder.decode(heard.packet)
         except NotOpus as error:
             self._protocol.not_opus(str(error))
             await self._perform()
@@ -221,10 +224,10 @@ class Session:
         self._protocol.made_sense()
         if not self._sound.spend(len(pcm) / (DECODED_RATE * 2), now):
             self._complain("it sends sound faster than there can be any; some is dropped")
-        elif not conversation:
+        elif not heard.conversation:
             self._loudness.append(_loudness(pcm))
         elif self._transport is not None:
-            await self._transport.hear(pcm)
+            await self._transport.hear(pcm if self._echo is None else self._echo.heard(pcm, heard.playing))
 
     def _complain(self, problem: str) -> None:
         """Log what a device does wrong, once: it may go on doing it."""
@@ -252,8 +255,7 @@ class Session:
 
     # Its conversations.
 
-    def _begin(self, mode: Mode) -> None:
-        self._mode = mode
+    def _begin(self) -> None:
         self._transport = LineTransport(
             self, input_rate=DECODED_RATE, output_rate=RATE, follow_up=self._follow_up, lead=LEAD
         )
@@ -305,7 +307,7 @@ class Session:
         await self._perform()
 
     def _as_it_listens(self) -> Caller:
-        duplex = {Capability.FULL_DUPLEX} if self._mode is Mode.REALTIME else set()
+        duplex = {Capability.FULL_DUPLEX} if self._protocol.full_duplex else set()
         return replace(self._caller, capabilities=self._caller.capabilities | duplex)
 
 

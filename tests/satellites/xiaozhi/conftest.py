@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosed
 
 from pipeline.caller import Caller
 from pipeline.json_store import JsonStore
-from pipeline.satellite_settings import Xiaozhi as XiaozhiSettings
 from pipeline.settings import Settings
+from pipeline.settings.satellites import Xiaozhi as XiaozhiSettings
 from satellites.pairing.paired import Paired
 from satellites.pairing.waiting import Waiting
 from satellites.services import House
@@ -84,7 +84,7 @@ class Device:
 
     async def _take(self, message: str | bytes) -> None:
         if isinstance(message, bytes):
-            _, packet = framing.unwrap(self.version, message)
+            packet = framing.unwrap(self.version, message).content
             self.misplaced += not self._speaking
             self.heard += self._decoder.decode(packet)
             return

@@ -19,7 +19,7 @@ def test_a_device_is_told_where_to_talk_and_what_time_it_is() -> None:
     assert told == {
         "server_time": {"timestamp": 1767261600000, "timezone_offset": 120},
         "firmware": {"version": "2.0.5", "url": ""},
-        "websocket": {"url": "ws://house:8003/xiaozhi/v1/", "token": "s"},
+        "websocket": {"url": "ws://house:8003/xiaozhi/v1/", "token": "s", "version": 2},
     }
     assert who.what == "m5stack-core-s3 ee:ff"
 

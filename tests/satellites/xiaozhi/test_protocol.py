@@ -25,7 +25,7 @@ from satellites.xiaozhi.outputs import (
     Woken,
     Wrong,
 )
-from satellites.xiaozhi.protocol import MOST_WRONG, State, XiaozhiProtocol
+from satellites.xiaozhi.protocol import ECHO_UNKNOWN, MOST_WRONG, State, XiaozhiProtocol
 from voice.frames import CommitAudioFrame, TurnDetectionFrame
 
 HELLO = {
@@ -111,13 +111,13 @@ def test_who_says_no_hello_is_hung_up_on() -> None:
 
 def test_a_device_that_listens_by_itself_holds_a_conversation() -> None:
     driver = Driver()
-    assert driver.listen(mode="auto") == [Begin(Mode.AUTO), Listening()]
+    assert driver.listen(mode="auto") == [Begin(), Listening()]
     assert driver.sound() == [Hear(b"packet")]
     driver.protocol.heard("what time is it")
     assert sent(driver.protocol.take(), "stt") == [{"session_id": "s", "type": "stt", "text": "what time is it"}]
     outputs = without_faces(driver.answer("It is noon."))
     assert [each.get("state") for each in sent(outputs)] == ["start", "sentence_start", "stop"]
-    assert outputs[2] == SendSound(b"speech")
+    assert outputs[2] == SendSound(b"speech", b"speech", 60)
     assert driver.protocol.state is State.LISTENING
     assert driver.listen(mode="auto") == [Listening()]
 
@@ -131,10 +131,37 @@ def test_a_device_hears_itself_not_while_it_speaks_unless_it_cancels_its_echo() 
         assert driver.sound() == heard
 
 
+def test_a_device_that_leaves_its_echo_to_the_house_tells_what_it_plays() -> None:
+    driver = Driver(version=2, features={"aec": True})
+    assert Greeted(tools=False, leaves_echo=True) in driver.greeting
+    driver.listen(mode="realtime")
+    driver.protocol.voice_comes()
+    driver.protocol.take()
+    driver.protocol.receive_binary(framing.wrap(2, b"packet", milliseconds=60))
+    assert driver.protocol.take() == [Hear(b"packet", playing=60)]
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_device_whose_echo_cannot_be_cancelled_is_not_heard_while_it_speaks(version: int) -> None:
+    driver = Driver(version=version, features={"aec": True})
+    assert Greeted(tools=False) in driver.greeting
+    assert [each for each in driver.greeting if isinstance(each, Wrong)] == [Wrong(ECHO_UNKNOWN)]
+    driver.listen(mode="realtime")
+    assert driver.protocol.take() == []
+    driver.protocol.voice_comes()
+    driver.protocol.take()
+    driver.protocol.receive_binary(framing.wrap(version, b"packet"))
+    assert driver.protocol.take() == []
+    driver.protocol.voice_silent()
+    driver.protocol.take()
+    driver.protocol.receive_binary(framing.wrap(version, b"packet"))
+    assert driver.protocol.take() == [Hear(b"packet")]
+
+
 def test_a_button_ends_the_turn() -> None:
     driver = Driver()
     begin, tell, hold, listening = driver.listen(mode="manual")
-    assert (begin, hold, listening) == (Begin(Mode.MANUAL), Hold(True), Listening())
+    assert (begin, hold, listening) == (Begin(), Hold(True), Listening())
     assert isinstance(tell, Tell)
     assert isinstance(tell.frame, TurnDetectionFrame)
     assert not tell.frame.enabled
@@ -205,7 +232,7 @@ def test_something_is_said_at_a_device_that_rests() -> None:
     driver.protocol.ended()
     driver.protocol.take()
     driver.protocol.begin()
-    assert driver.protocol.take()[0] == Begin(Mode.MANUAL)
+    assert driver.protocol.take()[0] == Begin()
     driver.protocol.voice_comes()
     driver.protocol.voice_began()
     driver.protocol.voice_ended()
@@ -235,7 +262,7 @@ def test_sound_travels_in_the_devices_version(version: int) -> None:
     for _ in range(2):
         driver.protocol.sound(b"said")
     sounds = [each.data for each in driver.protocol.take() if isinstance(each, SendSound)]
-    assert sounds == [framing.wrap(version, b"said"), framing.wrap(version, b"said", milliseconds=60)]
+    assert sounds == [framing.wrap(version, b"said", milliseconds=time) for time in (60, 120)], "0 were no time"
 
 
 def test_a_message_may_come_in_a_binary_one() -> None:
@@ -243,7 +270,7 @@ def test_a_message_may_come_in_a_binary_one() -> None:
     driver.protocol.receive_binary(
         bytes.fromhex("0002 0001 00000000 00000000 00000024") + b'{"type": "listen", "state": "start"}'
     )
-    assert driver.protocol.take() == [Begin(Mode.AUTO), Listening()]
+    assert driver.protocol.take() == [Begin(), Listening()]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense", '{"type": 3}', "[" * 9000, '{"type": "listen"}', '{"type": "listen", "state": "detect", "text": "\\ud800"}'])  # fmt: skip
