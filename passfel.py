@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from pipeline import settings_file, tool_commands
+from pipeline import tool_commands
 from pipeline.budget import command as budget_command
 from pipeline.budget.command import PlanFailed
 from pipeline.engines import engine_control
 from pipeline.engines.engine_control import EngineCommandFailed
 from pipeline.settings import Settings, is_loopback
-from pipeline.settings_file import SettingsInvalid
+from pipeline.settings import file as settings_file
+from pipeline.settings.file import SettingsInvalid
 from pipeline.store import command as store_command
 from pipeline.store.command import StoreCommandFailed
 from pipeline.tool_commands import ToolCommandFailed

@@ -12,9 +12,9 @@ from typing import Any, Final
 import httpx
 
 from pipeline import credentials
-from pipeline.addresses import checked_url
 from pipeline.credentials import CredentialsUnreadable
 from pipeline.settings import Settings
+from pipeline.settings.addresses import checked_url
 from pipeline.tool_commands import ToolCommandFailed
 from tools.caldav_calendar import CalDav
 from tools.google_account import GoogleAccount

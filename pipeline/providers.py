@@ -12,11 +12,11 @@ from loguru import logger
 
 from pipeline.json_store import JsonStore
 from pipeline.settings import Settings
+from pipeline.settings.tools import Mcp
 from pipeline.store.cache import SharedCache
 from pipeline.store.database import StoreDown
 from pipeline.store.readings import Reading, Readings
 from pipeline.store.shared import Shared
-from pipeline.tool_settings import Mcp
 from tools.caldav_calendar import CalDav
 from tools.calendar import Calendar, Source
 from tools.calendars import Calendars

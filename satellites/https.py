@@ -11,7 +11,7 @@ from typing import Any, Final
 import uvicorn
 from loguru import logger
 
-from pipeline.settings import Https as Settings
+from pipeline.settings.satellites import Https as Settings
 from satellites.pairing.certificate import Certificate, house_certificate, own_addresses, own_names
 
 LOOK_AGAIN: Final = 3600.0

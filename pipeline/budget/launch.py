@@ -13,8 +13,9 @@ from pipeline.budget.catalogue import CPU
 from pipeline.budget.figures import Engine
 from pipeline.budget.memory import BATCHED_TOKENS, GIB, CannotPlan
 from pipeline.budget.plan import Plan
-from pipeline.engines.vllm_arguments import MODULE, PORT, arguments
-from pipeline.engines.vllm_arguments import Engine as VllmSettings
+from pipeline.engines.vllm_arguments import MODULE, arguments
+from pipeline.settings.engine import PORT
+from pipeline.settings.engine import Engine as VllmSettings
 
 # Heads that a model brings to write ahead, as vLLM names the method.
 _SPECULATION: Mapping[str, Any] = {"method": "mtp", "num_speculative_tokens": 3}

@@ -9,7 +9,7 @@ from pipeline.budget.launch import vllm_settings
 from pipeline.budget.memory import BACKGROUND_SEQUENCES, CannotPlan, Load, reserve_gib
 from pipeline.budget.model_config import ConfigDamaged, read_config
 from pipeline.budget.plan import Plan, Planner, best, nearest, recommend
-from pipeline.engines.vllm_arguments import Engine as Settings
+from pipeline.settings.engine import Engine as Settings
 
 _OURS = ("weights", "cache", "activations", "engine")
 """The parts of a plan that the engine itself takes."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from openai import AsyncOpenAI, OpenAIError, Timeout
 
-from pipeline.store.settings import Embeddings
+from pipeline.settings.stores import Embeddings
 
 BATCH: Final = 16
 """Texts that are embedded at once."""

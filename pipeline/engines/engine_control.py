@@ -25,7 +25,7 @@ from pipeline.engines.engine_state import EngineRecord, EngineRunning, EngineSta
 from pipeline.engines.probe import probe
 from pipeline.engines.supervision import LanguageEngineError
 from pipeline.engines.vllm import VllmEngine
-from pipeline.engines.vllm_arguments import Engine
+from pipeline.settings.engine import Engine
 
 PATH = "/v1/engine"
 """Where an assistant tells how its language model fares; `/drain` and `/resume` below it are posted to."""

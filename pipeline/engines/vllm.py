@@ -11,10 +11,11 @@ from typing import Any
 from pipeline.engines.endpoint import Endpoint
 from pipeline.engines.served import ServedEngine
 from pipeline.engines.supervision import LanguageEngineError, Program
-from pipeline.engines.vllm_arguments import MODULE, Engine, arguments
+from pipeline.engines.vllm_arguments import MODULE, arguments
 from pipeline.orchestrator.reasoning import family_of
+from pipeline.settings.engine import Engine
 
-__all__ = ["Engine", "VllmEngine", "explain", "with_strict_tools"]
+__all__ = ["VllmEngine", "explain", "with_strict_tools"]
 
 _GUARDIAN = Path(__file__).with_name("guardian.py")
 # The guardian is given longer than the server, which it kills when its time is up.

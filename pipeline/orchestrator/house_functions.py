@@ -15,7 +15,7 @@ from pipeline.context.turn import TurnKnowledge
 from pipeline.engines.endpoint import Endpoint
 from pipeline.latency import TurnClock
 from pipeline.orchestrator.language import LanguageModel
-from pipeline.settings import Household
+from pipeline.settings.house import Household
 from pipeline.toolbox import allowed, tool_context
 from tools.executor import Executor
 from tools.outcomes import Status

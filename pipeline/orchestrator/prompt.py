@@ -11,7 +11,7 @@ from typing import Final
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 
 from pipeline.caller import Caller
-from pipeline.settings import Household
+from pipeline.settings.house import Household
 
 PERSONA: Final = (
     "You are Passfel, the voice assistant of a household. Answer in one or two short spoken sentences, in plain words "

@@ -23,7 +23,7 @@ from starlette.types import Scope
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import HOUSEHOLD, Caller, Capability
-from pipeline.satellite_settings import IceServer
+from pipeline.settings.satellites import IceServer
 from satellites.access import REMOVED
 from satellites.browser.socket import socket_transport
 from satellites.browser.transport import PeerGone, accept, browser_transport, watch

@@ -11,7 +11,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
 
-from pipeline.satellite_settings import IceServer
+from pipeline.settings.satellites import IceServer
 from satellites.browser.jitter import VoiceBuffer
 
 HEARTBEAT = 1.0

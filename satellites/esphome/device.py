@@ -13,7 +13,7 @@ from aioesphomeapi.model import LogLevel
 from loguru import logger
 
 from pipeline.caller import HOUSEHOLD, Caller, Capability
-from pipeline.satellite_settings import Esphome, EsphomeDevice
+from pipeline.settings.satellites import Esphome, EsphomeDevice
 from satellites.esphome.problems import LEFT, NO_ASSISTANT, Refused, explain, held_by, holder, plain
 from satellites.esphome.profile import Profile, profile_of
 from satellites.esphome.session import Reached, Session

@@ -9,7 +9,7 @@ from typing import Final
 from loguru import logger
 from zeroconf.asyncio import AsyncZeroconf
 
-from pipeline.satellite_settings import Esphome, EsphomeDevice
+from pipeline.settings.satellites import Esphome, EsphomeDevice
 from satellites.esphome.device import Device
 from satellites.esphome.found import Finder, Found, multicast
 from satellites.esphome.problems import Refused

@@ -13,7 +13,7 @@ from aioesphomeapi.model import (
     VoiceAssistantFeature,
 )
 
-from pipeline.satellite_settings import Esphome, EsphomeDevice
+from pipeline.settings.satellites import Esphome, EsphomeDevice
 from satellites.esphome.encoding import SpeechFormat, wanted_format
 from satellites.esphome.run import Traits
 

@@ -24,7 +24,7 @@ from pipecat.frames.frames import (
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
-from pipeline.satellite_settings import Esphome
+from pipeline.settings.satellites import Esphome
 from satellites.allowance import AT_ONCE, FASTEST, Allowance
 from satellites.attention import Attention
 from satellites.esphome import run

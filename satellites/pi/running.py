@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from pipeline.satellite_settings import OwnSatellite
+from pipeline.settings.satellites import OwnSatellite
 from satellites.pi.attention import Attention, State
 from satellites.pi.command import SatelliteFailed
 from satellites.pi.ears import Ears

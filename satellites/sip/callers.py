@@ -10,7 +10,7 @@ from typing import Final, Literal
 from pydantic import SecretStr
 
 from pipeline.caller import HOUSEHOLD, Caller, Permission
-from pipeline.sip_settings import Sip
+from pipeline.settings.sip import Sip
 
 GUEST: Final = frozenset({Permission.CONVERSE})
 MOST_TRIES: Final = 3

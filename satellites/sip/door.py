@@ -10,7 +10,7 @@ from uuid import uuid4
 from loguru import logger
 
 from pipeline.assistant import AssistantNotReady
-from pipeline.sip_settings import Sip
+from pipeline.settings.sip import Sip
 from satellites.services import House, Satellite, Service
 from satellites.sip import wire
 from satellites.sip.call import Call

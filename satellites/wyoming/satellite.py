@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from loguru import logger
 
 from pipeline.caller import HOUSEHOLD, Caller, Capability
-from pipeline.satellite_settings import WyomingSatellite
+from pipeline.settings.satellites import WyomingSatellite
 from satellites.services import House, Satellite
 from satellites.timer_display import TimerDisplay
 from satellites.wyoming.session import Session

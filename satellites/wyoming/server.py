@@ -11,7 +11,7 @@ from typing import Final
 from loguru import logger
 from wyoming.error import Error
 
-from pipeline.satellite_settings import Wyoming
+from pipeline.settings.satellites import Wyoming
 from satellites.services import Assistant, House, Satellite
 from satellites.wyoming.guest import Guest
 from satellites.wyoming.wire import Gone, Malformed, Wire

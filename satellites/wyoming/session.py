@@ -15,7 +15,7 @@ from wyoming.ping import Ping, Pong
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
-from pipeline.satellite_settings import WyomingSatellite
+from pipeline.settings.satellites import WyomingSatellite
 from satellites.allowance import AT_ONCE, FASTEST, Allowance
 from satellites.line import LineTransport
 from satellites.services import House

@@ -10,8 +10,8 @@ from pathlib import Path
 from faster_whisper import WhisperModel
 from loguru import logger
 
-from pipeline import settings_file
 from pipeline.orchestrator.prompt import PERSONA
+from pipeline.settings import file as settings_file
 from tests.benchmarks import (
     accuracy,
     barge_in,

@@ -16,7 +16,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
-from pipeline.settings import Hearing
+from pipeline.settings.house import Hearing
 from tests.benchmarks.recordings import Corpus, Recording
 from tests.benchmarks.sampling import Interval, Summary, bootstrap_difference
 from tests.benchmarks.signals import SAMPLE_RATE, Samples

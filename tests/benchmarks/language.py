@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pipeline import settings
 from pipeline.engines.embedded import EmbeddedLanguageEngine
 from pipeline.engines.vllm import VllmEngine
-from pipeline.engines.vllm_arguments import Engine
+from pipeline.settings.engine import Engine
 from tests.benchmarks.servers import REPOSITORY, LanguageServer
 from tests.peers import vllm_environment
 from voice.models import language_model

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.settings import Hearing
+from pipeline.settings.house import Hearing
 from tests.benchmarks import lossy_browser, lossy_telephone
 from tests.benchmarks.accuracy import Heard, Transcribe, engine_way, hear
 from tests.benchmarks.lossy_telephone import OPUS, PCMU

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from pipeline.satellite_settings import IceServer
+from pipeline.settings.satellites import IceServer
 from tests.satellites.browser.chromium import Visit, browser, chromium
 from tests.satellites.browser.conftest import Serve, serve  # noqa: F401 - a fixture
 from tests.satellites.browser.scripted import SCRIPT, ScriptedAssistant

@@ -15,7 +15,8 @@ from pipeline.engines.capabilities import Capabilities
 from pipeline.engines.probe import probe
 from pipeline.engines.supervision import LanguageEngineError
 from pipeline.engines.vllm import VllmEngine, with_strict_tools
-from pipeline.engines.vllm_arguments import Engine, arguments
+from pipeline.engines.vllm_arguments import arguments
+from pipeline.settings.engine import Engine
 from tests.peers import vllm_environment
 from tests.peers.server import ROOT
 

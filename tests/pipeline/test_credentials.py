@@ -5,7 +5,7 @@ import pytest
 
 from pipeline import credentials
 from pipeline.credentials import NAME, CredentialsUnreadable
-from pipeline.settings_file import SettingsInvalid, load
+from pipeline.settings.file import SettingsInvalid, load
 
 HOME = {"url": "http://10.0.0.2:8123", "token": "long lived"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from pipeline import settings_file
+from pipeline.settings import file as settings_file
 from tests.benchmarks.language import language_server
 from tests.benchmarks.report import Report
 from tests.benchmarks.servers import LanguageServer

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.budget.catalogue import Catalogue
 from pipeline.budget.starting import DoesNotFit, prepare
-from pipeline.engines.vllm_arguments import Engine
+from pipeline.settings.engine import Engine
 from tests.pipeline.budget.configs import LLAMA_70B, QWEN3_30B
 from tests.pipeline.budget.test_model_config import written
 

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from pipeline.engines import engine_control
 from pipeline.engines.engine_control import EngineCommandFailed, drain, resume, status
 from pipeline.engines.engine_state import EngineRecord, EngineRunning, EngineState
-from pipeline.engines.vllm_arguments import Engine
+from pipeline.settings.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[3]
 FAKE = ROOT / "tests" / "fakes" / "vllm_package"
@@ -157,7 +157,7 @@ class Starting:
         self.record = EngineRecord(chosen.data_dir)
         self.program = (
             "import sys; from pathlib import Path; from types import SimpleNamespace\n"
-            "from pipeline.engines import engine_control; from pipeline.engines.vllm_arguments import Engine\n"
+            "from pipeline.engines import engine_control; from pipeline.settings.engine import Engine\n"
             "engine = Engine(model=sys.argv[1], python=sys.executable, port=0, device='cpu')\n"
             "chosen = SimpleNamespace(engine=engine, data_dir=Path(sys.argv[2]), token=None)\n"
             "try: sys.exit(engine_control.start(chosen))\n"

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from pipeline.engines.supervision import LanguageEngineError
 from pipeline.engines.vllm import VllmEngine, explain
-from pipeline.engines.vllm_arguments import Engine, arguments
+from pipeline.engines.vllm_arguments import arguments
+from pipeline.settings.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[3]
 FAKE = ROOT / "tests" / "fakes" / "vllm_package"
@@ -181,7 +182,8 @@ def test_no_server_survives_its_killed_parent(model, tmp_path):
     program = tmp_path / "parent.py"
     program.write_text(
         "import asyncio, sys\n"
-        "from pipeline.engines.vllm import Engine, VllmEngine\n"
+        "from pipeline.engines.vllm import VllmEngine\n"
+        "from pipeline.settings.engine import Engine\n"
         "async def main():\n"
         "    engine = Engine(model=sys.argv[1], python=sys.executable, port=0, device='cpu')\n"
         "    await VllmEngine(engine).start()\n"

@@ -36,7 +36,7 @@ from pipeline.orchestrator.completions import Completions, Engine, Priority
 from pipeline.orchestrator.house_functions import HouseFunctions
 from pipeline.orchestrator.language import LanguageModel
 from pipeline.orchestrator.own_words import own_words
-from pipeline.settings import Household
+from pipeline.settings.house import Household
 from tests.pipeline.misbehaving_server import MisbehavingServer, calls, client_of, misbehaving_server, says
 from tools.executor import Executor
 from tools.tool import Context, Effect, Result, tool

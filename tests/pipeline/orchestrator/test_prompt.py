@@ -4,7 +4,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 
 from pipeline.caller import Caller
 from pipeline.orchestrator.prompt import CHARACTERS_A_TOKEN, TELEPHONE, Prompt, trim
-from pipeline.settings import Household
+from pipeline.settings.house import Household
 
 CALLER = Caller(door="test", device="puck", room="kitchen")
 

@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from pipeline.satellite_settings import IceServer
+from pipeline.settings.satellites import IceServer
 from satellites.access import Access
 from satellites.browser.door import Assistant, mount
 from satellites.gate import Gate

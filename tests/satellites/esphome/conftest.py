@@ -9,8 +9,8 @@ import pytest
 from pipecat.frames.frames import TTSSpeakFrame
 
 from pipeline.caller import Caller
-from pipeline.satellite_settings import Esphome
 from pipeline.settings import Settings
+from pipeline.settings.satellites import Esphome
 from satellites.esphome.door import EsphomeDoor
 from satellites.services import House, Satellite
 from tests.fakes.scripted_assistant import Script, ScriptedAssistant

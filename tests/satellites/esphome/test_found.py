@@ -10,8 +10,8 @@ import pytest
 from zeroconf import IPVersion
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from pipeline.satellite_settings import Esphome
 from pipeline.settings import Settings
+from pipeline.settings.satellites import Esphome
 from satellites.esphome.door import EsphomeDoor
 from satellites.services import House
 from tests.fakes.scripted_assistant import Script

@@ -11,7 +11,7 @@ from aioesphomeapi.model import DeviceInfo, VoiceAssistantFeature
 from hypothesis import given
 from hypothesis import strategies as some
 
-from pipeline.satellite_settings import Esphome, EsphomeDevice
+from pipeline.settings.satellites import Esphome, EsphomeDevice
 from satellites.esphome.problems import Refused, explain, holder, plain
 from satellites.esphome.profile import Profile, profile_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from pipeline.settings import Https as Settings
+from pipeline.settings.satellites import Https as Settings
 from satellites.https import CertificateUnusable, Https
 from satellites.pairing.certificate import (
     AUTHORITY_DAYS,

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from pipeline.caller import Permission
-from pipeline.sip_settings import Sip
+from pipeline.settings.sip import Sip
 from pipeline.toolbox import allowed
 from satellites.sip.callers import HOUR, MOST_WRONG, Directory, Keys, Pins, number_of, shown
 from tools.tool import Effect

@@ -18,7 +18,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 from wyoming.wake import Detect, Detection, NotDetected
 
 from pipeline.assistant import AssistantNotReady
-from pipeline.satellite_settings import Wyoming
+from pipeline.settings.satellites import Wyoming
 from pipeline.speech import Speech
 from satellites.wyoming.server import MOST_CONNECTIONS, Server
 from tests.spoken import RATE, pcm, room_tone

@@ -2,11 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, field_validator, model_validator
 
-from pipeline.addresses import checked_url
-
-_FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+from pipeline.settings.addresses import checked_url
+from pipeline.settings.group import FROZEN
 
 Url = Annotated[str, AfterValidator(checked_url)]
 
@@ -14,7 +13,7 @@ Url = Annotated[str, AfterValidator(checked_url)]
 class Weather(BaseModel):
     """Forecasts from Open-Meteo, and in the United States from the National Weather Service."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     enabled: bool = True
     """Whether these services may be asked, which tells them the place."""
@@ -28,7 +27,7 @@ class Weather(BaseModel):
 class Home(BaseModel):
     """Home Assistant, which controls the house."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     url: str | None = None
     """Its address, such as http://homeassistant.local:8123."""
@@ -49,7 +48,7 @@ class Home(BaseModel):
 class Calendar(BaseModel):
     """A calendar on a CalDAV server, such as Apple's or Nextcloud's."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     url: str | None = None
     """The server's address: https://caldav.icloud.com for Apple."""
@@ -73,7 +72,7 @@ class Calendar(BaseModel):
 class Google(BaseModel):
     """Calendars at Google; `passfel connect google` fills this in."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     client_id: str | None = None
     """Of an OAuth client of the type "TVs and Limited Input devices"."""
@@ -99,7 +98,7 @@ class Google(BaseModel):
 class Joplin(BaseModel):
     """Notes and to-dos in Joplin, whose Web Clipper service has to be on."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     url: str | None = None
     """Its address, such as http://localhost:41184."""
@@ -120,7 +119,7 @@ class Joplin(BaseModel):
 class News(BaseModel):
     """News from feeds."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     enabled: bool = True
     feeds: tuple[Url, ...] = (
@@ -137,7 +136,7 @@ class News(BaseModel):
 class Finance(BaseModel):
     """Prices of shares and coins, and rates of currencies."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     enabled: bool = True
     stocks: bool = True
@@ -153,7 +152,7 @@ class Finance(BaseModel):
 class Questions(BaseModel):
     """Where questions about the world are looked up."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     enabled: bool = True
     wikipedia_url: Url = "https://en.wikipedia.org"
@@ -166,7 +165,7 @@ class Questions(BaseModel):
 class Policy(BaseModel):
     """What the household allows its tools; `passfel tools` lists their names."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     forbid: tuple[str, ...] = ()
     """Tools that nobody may use."""
@@ -181,7 +180,7 @@ class Policy(BaseModel):
 class Mcp(BaseModel):
     """A server of the Model Context Protocol, whose tools become the house's."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     command: tuple[str, ...] = ()
     """The program to start, with its arguments."""

@@ -2,8 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 
 def expanded(path: Path) -> Path:
@@ -32,3 +33,6 @@ def checked_redis(address: SecretStr) -> SecretStr:
     if not address.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must begin with redis://, rediss:// or unix://")
     return address
+
+
+FilePath = Annotated[Path, AfterValidator(expanded)]

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.settings import Settings
-from pipeline.sip_settings import Sip
+from pipeline.settings.sip import Sip
 
 ACCOUNT = {"server": "fritz.box", "user": "620"}
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.settings import Settings, is_loopback
-from pipeline.settings_file import SettingsInvalid, load
+from pipeline.settings.file import SettingsInvalid, load
 
 TOKEN = "correct-horse-battery-staple"
 

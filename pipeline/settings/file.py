@@ -17,9 +17,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from pipeline import credentials
-from pipeline.addresses import expanded
 from pipeline.credentials import CredentialsUnreadable
 from pipeline.settings import DELIMITER, PREFIX, Settings
+from pipeline.settings.addresses import expanded
 
 FILE_NAME: Final = "passfel.toml"
 

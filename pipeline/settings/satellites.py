@@ -1,4 +1,4 @@
-"""Settings of the doors beside the web, one class each."""
+"""Settings of the doors, one class each."""
 
 import base64
 import socket
@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, field_validator, model_validator
 
-from pipeline.addresses import checked_url
+from pipeline.settings.addresses import FilePath, checked_url
+from pipeline.settings.group import FROZEN
 
-_FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
 
 WYOMING_PORT: Final = 10_700
 """Where wyoming-satellite listens."""
@@ -29,10 +30,33 @@ def _checked_tcp(uri: str) -> str:
     return f"tcp://{split.netloc}" if port else f"tcp://{split.netloc}:{WYOMING_PORT}"
 
 
+class Https(BaseModel):
+    """How other devices of the house reach the page: browsers give it the microphone only over https."""
+
+    model_config = FROZEN
+
+    enabled: bool = False
+    host: str = "0.0.0.0"  # noqa: S104 - whoever is not paired gets no further than the page for it
+    """The address to listen on."""
+    port: int = Field(default=7443, ge=0, le=65535)
+    names: list[HostName] = []
+    """Further names and addresses by which this machine is called."""
+    certificate: FilePath | None = None
+    """A certificate of your own with its chain, in PEM; without one the house's own is made."""
+    key: FilePath | None = None
+    """Its key, without a passphrase."""
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: set both or neither")
+        return self
+
+
 class IceServer(BaseModel):
     """A STUN or TURN server, for browsers that are not in the house's network."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     urls: str = Field(pattern=r"^(stuns?|turns?):[^\s]{1,250}$")
     """Such as turn:turn.example.org:3478."""
@@ -55,7 +79,7 @@ class IceServer(BaseModel):
 class Webrtc(BaseModel):
     """How sound travels between browsers and this machine."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     ice_servers: tuple[IceServer, ...] = ()
     """Inside a house none is needed, and none is asked."""
@@ -64,7 +88,7 @@ class Webrtc(BaseModel):
 class WyomingSatellite(BaseModel):
     """A satellite that speaks Wyoming, such as a Raspberry Pi with wyoming-satellite."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     uri: Annotated[str, AfterValidator(_checked_tcp)]
     """Where it listens: tcp://HOST:PORT."""
@@ -77,7 +101,7 @@ class WyomingSatellite(BaseModel):
 class OwnSatellite(BaseModel):
     """This machine as a satellite of an assistant elsewhere: `passfel satellite`."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     server: str = "http://127.0.0.1:7860"
     """The assistant's address."""
@@ -114,7 +138,7 @@ class OwnSatellite(BaseModel):
 class Wyoming(BaseModel):
     """The Wyoming protocol, of Home Assistant's voice. It knows no passwords."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     enabled: bool = False
     """Whether Home Assistant may use the ears, the voice and the wake words."""
@@ -151,7 +175,7 @@ def _checked_key(key: SecretStr) -> SecretStr:
 class EsphomeDevice(BaseModel):
     """A device with ESPHome's firmware, or a linux-voice-assistant."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     address: str = Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")
     """Its IP address or name, such as home-assistant-voice-0a1b2c.local."""
@@ -168,7 +192,7 @@ class EsphomeDevice(BaseModel):
 class Esphome(BaseModel):
     """Devices with ESPHome: Home Assistant Voice PE, M5Stack Atom Echo, ESP32-S3-BOX-3, linux-voice-assistant."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     enabled: bool = False
     """Whether they are looked for; those that are set here are talked with in any case."""
@@ -203,7 +227,7 @@ class Esphome(BaseModel):
 class Xiaozhi(BaseModel):
     """Devices with the xiaozhi-esp32 firmware."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     enabled: bool = False
     """Whether they may ask here where to talk. Each is let in by the code that it shows."""

@@ -2,17 +2,16 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, field_validator, model_validator
 
-from pipeline.addresses import checked_postgres, checked_redis, checked_url
-
-_FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+from pipeline.settings.addresses import checked_postgres, checked_redis, checked_url
+from pipeline.settings.group import FROZEN
 
 
 class Stores(BaseModel):
     """Where what is said is kept, and for how long."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     postgres: Annotated[SecretStr, AfterValidator(checked_postgres)] | None = None
     """A Postgres of your own, as `postgresql://USER:PASSWORD@HOST/DATABASE`; none is the embedded one."""
@@ -37,7 +36,7 @@ class Stores(BaseModel):
 class Embeddings(BaseModel):
     """What finds texts by what they mean: all-MiniLM-L6-v2 in this process, or any OpenAI-compatible server."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     url: str | None = None
     """Address of an API with `/embeddings`, with its `/v1`."""

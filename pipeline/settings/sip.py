@@ -4,9 +4,9 @@ import ipaddress
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, field_validator, model_validator
 
-_FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+from pipeline.settings.group import FROZEN
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253})(:\d{1,5})?")
 # Characters that SIP addresses carry unquoted, so that no setting can add a parameter of its own.
@@ -49,7 +49,7 @@ Network = Annotated[str, AfterValidator(_checked_network)]
 class SipAccount(BaseModel):
     """A telephone number of the house: at a provider, a FRITZ!Box, an Asterisk."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     server: Annotated[str, AfterValidator(_checked_server)]
     """The registrar: HOST, or HOST:PORT where the port is unusual."""
@@ -79,7 +79,7 @@ class SipAccount(BaseModel):
 class Outbound(BaseModel):
     """The assistant's own calls."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     people: tuple[str, ...] = ()
     """Who may have calls made, and be put through when they call, by name; nobody where empty."""
@@ -99,7 +99,7 @@ class Outbound(BaseModel):
 class AudioSocket(BaseModel):
     """Asterisk's AudioSocket: calls that an Asterisk has answered, as plain sound over TCP."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     enabled: bool = False
     host: str = "127.0.0.1"
@@ -113,7 +113,7 @@ class AudioSocket(BaseModel):
 class Sip(BaseModel):
     """The telephone."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     enabled: bool = False
     listen: Annotated[str, AfterValidator(_checked_address)] = "0.0.0.0"  # noqa: S104 - who may call is decided below
