@@ -28,6 +28,8 @@ UNHEARD_SECONDS: Final = 60.0
 
 
 LastResort = Callable[[str | None, str], Awaitable[bool]]
+LookUp = Callable[[Caller], Awaitable[Caller]]
+"""Adds what is known of a device."""
 
 
 class Reachable(Protocol):
@@ -51,9 +53,13 @@ class Standby:
     """
 
     def __init__(self, caller: Caller, wake: Callable[[], None]) -> None:
-        self.caller = caller
+        self.caller = self._came_as = caller
         self._wake = wake
         self._waiting: list[tuple[str, asyncio.Future[bool] | None]] = []
+
+    async def look_up(self, known: LookUp) -> None:
+        """Add what the household says of the device now."""
+        self.caller = await known(self._came_as)
 
     def announce(self, text: str, heard: asyncio.Future[bool] | None = None) -> None:
         """Have the device wake and `text` said there."""
@@ -101,6 +107,13 @@ class Announcements:
     def devices(self) -> Collection[str]:
         """The devices at which something can be heard in this process."""
         return {one.caller.device for one in self._audible()}
+
+    async def look_up(self, known: LookUp) -> None:
+        """Heed what was said of devices while they stood by: where they stand, whose they are, when they are quiet."""
+        waiting = [one for one in self._open if isinstance(one, Standby)]
+        await asyncio.gather(*(one.look_up(known) for one in waiting))
+        for one in waiting:
+            self._quiet.keep(one.caller.device, one.caller.quiet)
 
     @asynccontextmanager
     async def reach(self, conversation: Reachable) -> AsyncIterator[None]:

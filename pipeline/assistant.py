@@ -215,9 +215,10 @@ class Assistant:
 
         The conversation that the device begins then says it.
         """
+        waiting = Standby(caller, wake)
         if self._stores is not None:
-            caller = await self._stores.people.known(caller)
-        async with self._announcements.reach(Standby(caller, wake)):
+            await waiting.look_up(self._stores.people.known)
+        async with self._announcements.reach(waiting):
             yield
 
     def timers_at(self, device: str) -> AsyncGenerator[DeviceTimers]:
@@ -293,6 +294,8 @@ class Assistant:
         """
         if self._engines is None:
             raise AssistantNotReady(NOT_READY)
+        if self._stores is not None:
+            await self._announcements.look_up(self._stores.people.known)
         if len(devices) > 1 or room is not None:
             return await self._announcements.say_at(text, devices=devices, room=room, urgent=urgent)
         return await self._announcements.say(text, device=next(iter(devices), None), urgent=urgent)

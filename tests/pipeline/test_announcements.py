@@ -2,6 +2,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -238,6 +239,27 @@ async def test_a_device_keeps_quiet_hours_of_its_own() -> None:
         assert await house.say("A storm is coming.", urgent=True)
     assert nursery.said == ["A storm is coming."]
     assert hall.said == ["The wash is done.", "A storm is coming."]
+
+
+async def test_what_is_said_of_a_device_that_stands_by_counts_from_the_next_announcement_on() -> None:
+    quiet = Quiet(None, zone=lambda: UTC, now=lambda: moment(23))
+    said: dict[str, Any] = {"room": "nursery"}
+    house, woken = Announcements(quiet), list[bool]()
+
+    async def known(caller: Caller) -> Caller:
+        return replace(caller, **said)
+
+    async with house.reach(Standby(Talk("puck").caller, lambda: woken.append(True))):
+        await house.look_up(known)
+        assert await house.say_at("Dinner!", devices=(), room="nursery")
+        said = {"quiet": "20:00-08:00"}
+        await house.look_up(known)
+        assert not await house.say_at("Dinner!", devices=(), room="nursery")
+        assert not await house.say("The wash is done.", device="puck")
+        said = {}
+        await house.look_up(known)
+        assert await house.say("The wash is done.", device="puck")
+    assert woken == [True, True]
 
 
 async def test_hours_that_cannot_be_read_silence_no_device() -> None:
