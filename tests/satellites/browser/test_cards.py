@@ -115,6 +115,31 @@ async def test_a_light_that_cannot_be_switched_is_shown_as_it_is(serve: Serve) -
         assert "It is away." in (await visit.page.get_attribute("[role=switch]", "title") or "")
 
 
+async def test_of_several_timers_the_one_is_stopped_whose_button_is_pressed(serve: Serve) -> None:
+    timers = [
+        {"id": "1", "kind": "timer", "name": "pasta", "due": 0, "seconds": 300, "left": 200},
+        {"id": "2", "kind": "timer", "name": "", "due": 0, "seconds": 600, "left": 500},
+    ]
+    async with serve(ScriptedAssistant()) as address, browser() as running:
+        visit = Visit(await running.new_page())
+        stopped = []
+
+        async def status(route) -> None:
+            await route.fulfill(json={"say": "", "data": {"timers": timers}})
+
+        async def cancel(route) -> None:
+            stopped.append(json.loads(route.request.post_data)["arguments"])
+            await route.fulfill(json={"say": "", "data": {}})
+
+        await visit.page.route("**/v1/tools/timer_status", status)
+        await visit.page.route("**/v1/tools/cancel_timer", cancel)
+        await visit.page.goto(address)
+        for button in ("Stop: Timer", "Stop: pasta"):
+            async with visit.page.expect_request("**/v1/tools/timer_status"):
+                await visit.page.get_by_role("button", name=button).click()
+        assert stopped == [{"seconds": 600}, {"seconds": 300, "name": "pasta"}]
+
+
 @pytest.mark.parametrize(
     ("locale", "spoken", "talk"),
     [("de-AT", "de", "Zum Sprechen tippen"), ("fr-FR", "fr", "Touchez pour parler"), ("pt-PT", "en", "Tap to talk")],

@@ -9,6 +9,8 @@ interface Timer {
   name: string;
   /** Seconds since 1970. */
   due: number;
+  /** How long it was set for, by which one without a name is known. */
+  seconds: number;
   left: number;
 }
 
@@ -76,7 +78,7 @@ export class Timers {
     button.setAttribute("aria-label", `${words.cancel}: ${timer.name || words[timer.kind]}`);
     button.addEventListener("click", () => {
       button.disabled = true;
-      const given = timer.name ? { name: timer.name } : {};
+      const given = { seconds: timer.seconds, ...(timer.name ? { name: timer.name } : {}) };
       void use("cancel_timer", given, deviceName()).catch(() => {}).finally(() => this.refresh());
     });
     return button;
