@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,14 @@ async def _embed(vectors: Vectors) -> None:
             progress.update(embedded)
 
 
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A device that a door of the running assistant knows."""
+
+    state: str
+    detail: dict[str, object]
+
+
 async def _devices(settings: Settings, options: argparse.Namespace) -> int:
     present = await _present(settings)
     said = {name: value for name in CHANGEABLE if (value := getattr(options, name)) is not None}
@@ -169,11 +178,11 @@ async def _devices(settings: Settings, options: argparse.Namespace) -> int:
             raise
     for name, now in present.items():
         if options.device in (None, name):
-            print(f"{name}: {now}")
+            print(f"{name}: {_state(now)}")
     return 0
 
 
-async def _tell_kept(settings: Settings, device: str | None, said: dict[str, str], present: dict[str, str]) -> None:
+async def _tell_kept(settings: Settings, device: str | None, said: dict[str, str], present: dict[str, Present]) -> None:
     """Change a device, and tell what is kept of those that have called; takes from `present` who is among them."""
     async with _opened(settings) as database:
         people = People(database)
@@ -184,14 +193,19 @@ async def _tell_kept(settings: Settings, device: str | None, said: dict[str, str
                 raise StoreCommandFailed(str(error)) from error
         for each in await people.devices():
             if device in (None, each.name):
-                own = [f"{name} {value}" for name in ("speed", "voice", "quiet") if (value := getattr(each, name))]
-                told = [each.door, each.room or "no room", each.person or "everybody", *own]
+                now = present.pop(each.name, None)
+                # What a door's settings say of the room goes before what is kept of it.
+                room = (now.detail.pop("room", None) if now else None) or each.room or "no room"
+                speed = f"{each.speed:g}" if each.speed else None
+                own = {"speed": speed, "voice": each.voice, "quiet": each.quiet}
+                told = [each.door, str(room), each.person or "everybody"]
+                told += [f"{name} {value}" for name, value in own.items() if value]
                 called = f" ({each.title})" if each.title else ""
-                seen = f"last seen {each.last_seen:%Y-%m-%d %H:%M}"
-                print(f"{each.name}{called}: {', '.join(told)}, {present.pop(each.name, seen)}")
+                seen = _state(now) if now else f"last seen {each.last_seen:%Y-%m-%d %H:%M}"
+                print(f"{each.name}{called}: {', '.join(told)}, {seen}")
 
 
-async def _present(settings: Settings) -> dict[str, str]:
+async def _present(settings: Settings) -> dict[str, Present]:
     """How the devices are that the running assistant's doors know; nothing where none runs."""
     token = settings.token.get_secret_value() if settings.token else None
     headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -199,16 +213,17 @@ async def _present(settings: Settings) -> dict[str, str]:
     try:
         async with httpx.AsyncClient(base_url=address, headers=headers, timeout=3.0, trust_env=False) as http:
             known = (await http.get("/v1/satellites")).raise_for_status().json()
-        return {each["device"]: _state(each["state"], each["detail"]) for each in known}
+        return {each["device"]: Present(each["state"], dict(each["detail"])) for each in known}
     except (httpx.HTTPError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
-def _state(state: str, detail: dict[str, object]) -> str:
+def _state(now: Present) -> str:
     """A device's state with what its door tells of it, what is wrong last."""
+    detail = now.detail
     told = [f"{name.replace('_', ' ')} {value}" for name, value in detail.items() if value and name != "problem"]
     problem = f": {detail['problem']}" if detail.get("problem") else ""
-    return f"{', '.join([state, *told])}{problem}"
+    return f"{', '.join([now.state, *told])}{problem}"
 
 
 async def _export(settings: Settings, options: argparse.Namespace) -> int:

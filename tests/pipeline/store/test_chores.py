@@ -334,7 +334,7 @@ async def test_devices_are_listed_as_the_running_assistant_sees_them(run, databa
             "device": "puck",
             "door": "esphome",
             "state": "idle",
-            "detail": {"firmware": "2026.11", "problem": None},
+            "detail": {"firmware": "2026.11", "room": "hall", "problem": None},
         }
         lost = {"device": "lost", "door": "sip", "state": "away", "detail": {"problem": "check its address"}}
         return web.json_response([puck, lost])
@@ -344,13 +344,13 @@ async def test_devices_are_listed_as_the_running_assistant_sees_them(run, databa
     async with TestServer(app) as server:
         monkeypatch.setenv("PASSFEL_PORT", str(server.port))
         async with database.connection(5) as connection:
-            await connection.execute("INSERT INTO devices (name, door) VALUES ('puck', 'esphome')")
+            await connection.execute("INSERT INTO devices (name, door, speed) VALUES ('puck', 'esphome', 1.6)")
         assert (await run("devices"))[1].splitlines() == [
-            "puck: esphome, no room, everybody, idle, firmware 2026.11",
+            "puck: esphome, hall, everybody, speed 1.6, idle, firmware 2026.11",
             "lost: away: check its address",
         ]
         monkeypatch.delenv("PASSFEL_STORES__POSTGRES")
-        assert (await run("devices", "puck"))[1] == "puck: idle, firmware 2026.11\n"
+        assert (await run("devices", "puck"))[1] == "puck: idle, firmware 2026.11, room hall\n"
         assert (await run("devices", "puck", "--room", "hall"))[0] == 1
 
 
