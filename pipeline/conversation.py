@@ -48,6 +48,7 @@ from tools.outcomes import Outcome
 from voice.ducking import Ducker
 from voice.endpointing import SmartTurn
 from voice.hearing import HeardTurn, Hearing
+from voice.own_words import OwnWords
 from voice.piper import PiperEngine
 from voice.speaking import Speaking
 from voice.strategies import heard_turn_strategies
@@ -227,7 +228,7 @@ class Conversation:
             speed=caller.speed or settings.speaking.speed,
             on_clause=lambda: clock.mark("first_clause"),
         )
-        gate = SpeechGate(clock=clock, ducker=ducker, on_words=hearing.note_assistant_said)
+        gate = SpeechGate(clock=clock, ducker=ducker)
         aggregators = LLMContextAggregatorPair(
             self._context,
             user_params=LLMUserAggregatorParams(
@@ -255,6 +256,7 @@ class Conversation:
                     speaking,
                     gate,
                     output,
+                    OwnWords(hearing.note_assistant_said),
                     aggregators.assistant(),
                 ]
             ),

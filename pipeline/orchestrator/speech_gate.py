@@ -4,8 +4,6 @@ Pipecat holds the model's words and lets the voice begin when the turn is confir
 voice, so that on confirmation the first sound is already there.
 """
 
-from collections.abc import Callable
-
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     Frame,
@@ -13,7 +11,6 @@ from pipecat.frames.frames import (
     LLMFullResponseStartFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
-    TTSTextFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.turns.speculation_gate import SpeculationGate
@@ -29,21 +26,13 @@ class SpeechGate(FrameProcessor):
     Args:
         clock: takes the times of the answer's sound.
         ducker: the way out, which is shut between an interruption and the next speech.
-        on_words: told each word that is let through.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: TurnClock,
-        ducker: Ducker,
-        on_words: Callable[[str], None],
-    ) -> None:
+    def __init__(self, *, clock: TurnClock, ducker: Ducker) -> None:
         super().__init__()
         self._gate = SpeculationGate(name=f"{self}::SpeculationGate")
         self._clock = clock
         self._ducker = ducker
-        self._on_words = on_words
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Hold, release or discard, as the gate says."""
@@ -57,8 +46,6 @@ class SpeechGate(FrameProcessor):
         elif isinstance(frame, InterruptionFrame):
             self._ducker.cut()
         for released, way in self._gate.process(frame, direction):
-            if isinstance(released, TTSTextFrame):
-                self._on_words(released.text)
-            elif isinstance(released, TTSStartedFrame):
+            if isinstance(released, TTSStartedFrame):
                 self._ducker.resume()
             await self.push_frame(released, way)

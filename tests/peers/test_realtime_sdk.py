@@ -56,6 +56,9 @@ class Talk:
     connection: object
     events: list[dict] = field(default_factory=list)
     arrived: list[tuple[float, bytes]] = field(default_factory=list)
+    echo: float = 0.0
+    """How much of the assistant's voice comes back into the microphone, as a factor."""
+    _played: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
     _speech: asyncio.Queue = field(default_factory=asyncio.Queue)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -64,7 +67,9 @@ class Talk:
             record = event.model_dump()
             check(event.model_dump(exclude_unset=True))
             if event.type == "response.output_audio.delta":
-                self.arrived.append((time.monotonic(), base64.b64decode(event.delta)))
+                sound = base64.b64decode(event.delta)
+                self.arrived.append((time.monotonic(), sound))
+                self._played = np.concatenate([self._played, np.frombuffer(sound, "<i2") / np.float32(32768)])
             self.events.append(record)
             self._news.set()
 
@@ -80,6 +85,8 @@ class Talk:
             else:
                 at = sent * size % (len(tone) - size)
                 frame = tone[at : at + size]
+            played, self._played = self._played[:size], self._played[size:]
+            frame = frame + self.echo * np.pad(played, (0, size))[: len(frame)]
             await self.connection.input_audio_buffer.append(audio=base64.b64encode(pcm(frame)).decode())
             sent += 1
             await asyncio.sleep(max(0.0, begun + sent * FRAME - time.monotonic()))
@@ -200,6 +207,17 @@ async def test_speech_over_the_answer_stops_it_and_the_context_keeps_what_was_he
                 await asyncio.sleep(0.1)
         assert cut
         assert len(cut.split()) / max(sent, 0.1) < 6, "no more words than were spoken"
+
+
+async def test_its_own_echo_does_not_stop_a_long_answer(server: Server) -> None:
+    async with talking(server) as talk:
+        talk.echo = 0.2
+        await ask_for_a_long_answer(talk)
+        await asyncio.sleep(9.0)
+        assert not talk.of("input_audio_buffer.speech_started")
+        assert not talk.of("response.done")
+        talk.echo = 0.0
+        await talk.connection.response.cancel()
 
 
 async def test_stop_means_silence(server: Server) -> None:

@@ -13,7 +13,7 @@ SOUND = bytes(960)
 async def let_out_after(*frames: Frame) -> bytes:
     ducker = Ducker()
     clock = TurnClock(LatencyLog(), conversation="c", door="d", device="e")
-    gate = SpeechGate(clock=clock, ducker=ducker, on_words=lambda _: None)
+    gate = SpeechGate(clock=clock, ducker=ducker)
     await run_test(gate, frames_to_send=list(frames))
     return await ducker.filter(SOUND)
 
