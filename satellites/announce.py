@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response
 
 from pipeline.assistant import AssistantNotReady
+from satellites.refused import SOON, invalid, refused
 
 LONGEST = 1000
 """Characters; nobody listens to more at once."""
@@ -49,15 +50,12 @@ def mount(app: FastAPI, assistant: Assistant) -> None:
         try:
             wanted = Announcement.model_validate_json(await request.body())
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "body"
-            return JSONResponse({"error": {"message": f"{where}: {first['msg']}"}}, HTTPStatus.BAD_REQUEST)
+            return refused(invalid(error), HTTPStatus.BAD_REQUEST)
         try:
             devices = [wanted.device] if isinstance(wanted.device, str) else wanted.device or []
             said = await assistant.announce(wanted.text, devices=devices, room=wanted.room, urgent=wanted.urgent)
         except AssistantNotReady as error:
-            problem = {"error": {"message": str(error)}}
-            return JSONResponse(problem, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "5"})
+            return refused(str(error), HTTPStatus.SERVICE_UNAVAILABLE, SOON)
         return JSONResponse({"status": "said" if said else "waiting"})
 
     app.add_api_route("/v1/announce", announce, methods=["POST"], response_model=None)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.engines.engine_control import PATH
+from satellites.refused import SOON, refused
 
 
 class Assistant(Protocol):
@@ -36,7 +37,7 @@ def mount(app: FastAPI, assistant: Assistant) -> None:
                 change()
             return JSONResponse(dict(assistant.engine_state()))
         except AssistantNotReady as error:
-            return JSONResponse({"error": {"message": str(error)}}, HTTPStatus.SERVICE_UNAVAILABLE)
+            return refused(str(error), HTTPStatus.SERVICE_UNAVAILABLE, SOON)
 
     async def state() -> Response:
         return answered()

@@ -12,12 +12,13 @@ from loguru import logger
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from satellites.access import COOKIE, DEVICE, OWNER, REMOVED, Access, Verdict
 from satellites.pairing.door import OPEN, Pairing
 from satellites.pairing.page import device_name, pairing_page
+from satellites.refused import refused
 
 MAX_BODY = 1 << 20
 """Bytes of a request. A WebRTC offer has about 6 kB; a websocket's messages have their own limit."""
@@ -143,7 +144,7 @@ def _refusal(request: Request, verdict: Verdict) -> Response:
             return HTMLResponse(pairing_page(request, verdict.reason), verdict.status, headers)
     elif verdict.status is HTTPStatus.TOO_MANY_REQUESTS:
         headers["retry-after"] = "60"
-    return JSONResponse({"error": {"message": verdict.reason}}, verdict.status, headers)
+    return refused(verdict.reason, verdict.status, headers)
 
 
 def _refuse_websocket(verdict: Verdict) -> ASGIApp:

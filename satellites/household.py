@@ -28,6 +28,7 @@ from pipeline.store.devices import Unsayable, checked
 from pipeline.store.people import Unknown
 from pipeline.store.stores import Stores
 from satellites.access import OWNER
+from satellites.refused import refused
 
 BROWSER: Final = re.compile(r"browser-[0-9a-f]{16}")
 LONGEST: Final = 4096
@@ -62,7 +63,7 @@ class Household:
     async def device(self, name: str, request: Request) -> Response:
         """Tell what is known of a device."""
         if not request.scope.get(OWNER) and BROWSER.fullmatch(name) is None:
-            return _problem(NOT_YOURS, HTTPStatus.FORBIDDEN)
+            return refused(NOT_YOURS, HTTPStatus.FORBIDDEN)
         found = [each for each in await self._stores().people.devices() if each.name == name]
         return JSONResponse(_plain(asdict(found[0])) if found else {"name": name})
 
@@ -70,7 +71,7 @@ class Household:
         """Take what is said of a device: whose it is by an owner alone."""
         said = await _said(request)
         if not request.scope.get(OWNER) and (BROWSER.fullmatch(name) is None or "person" in said):
-            return _problem(NOT_YOURS, HTTPStatus.FORBIDDEN)
+            return refused(NOT_YOURS, HTTPStatus.FORBIDDEN)
         people, changes = self._stores().people, checked(said, self._settings)
         if BROWSER.fullmatch(name) is not None:
             # It may be set up before anybody has talked with it.
@@ -81,11 +82,11 @@ class Household:
     async def conversations(self, device: str, before: float | None = None) -> Response:
         """Tell what was said at a browser, the latest first; `before` is in seconds since 1970."""
         if BROWSER.fullmatch(device) is None:
-            return _problem(NOT_YOURS, HTTPStatus.FORBIDDEN)
+            return refused(NOT_YOURS, HTTPStatus.FORBIDDEN)
         try:
             until = None if before is None else datetime.fromtimestamp(before, UTC)
         except (ValueError, OverflowError, OSError):
-            return _problem("before: has to be seconds since 1970.", HTTPStatus.BAD_REQUEST)
+            return refused("before: has to be seconds since 1970.", HTTPStatus.BAD_REQUEST)
         told = await self._stores().conversations.told(device, before=until)
         return JSONResponse([_plain(asdict(each)) for each in told])
 
@@ -111,10 +112,10 @@ def mount(app: FastAPI, assistant: Assistant, settings: Settings) -> None:
     """Serve them at `app`."""
 
     async def failed(_: Request, error: Exception) -> Response:
-        return _problem(str(error), HTTPStatus.SERVICE_UNAVAILABLE)
+        return refused(str(error), HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def wrong(_: Request, error: Exception) -> Response:
-        return _problem(str(error), HTTPStatus.BAD_REQUEST)
+        return refused(str(error), HTTPStatus.BAD_REQUEST)
 
     app.add_exception_handler(StoreDown, failed)
     app.add_exception_handler(ArchiveFailed, failed)
@@ -142,10 +143,6 @@ async def _said(request: Request) -> Mapping[str, Any]:
     if not isinstance(said, dict):
         raise Unsayable("what is said of a device has to be a JSON object")
     return said
-
-
-def _problem(message: str, status: HTTPStatus) -> Response:
-    return JSONResponse({"error": {"message": message}}, status)
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ It answers once they are kept, so whoever gets no 200 sends them again.
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import FastAPI, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -14,11 +14,10 @@ from starlette.responses import JSONResponse, Response
 
 from pipeline.store.database import StoreDown
 from pipeline.store.readings import Reading
+from satellites.refused import SOON, invalid, refused
 
 MOST_READINGS = 1000
 """In one request."""
-RETRY_SECONDS = 5
-"""After which it is worth sending again what could not be kept."""
 
 _AHEAD = timedelta(days=1)
 # Before that nobody measured anything here.
@@ -56,23 +55,15 @@ def mount(app: FastAPI, assistant: Assistant) -> None:
         try:
             sent = _SENT.validate_json(body if body.startswith(b"[") else b"[" + body + b"]")
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "body"
-            return _refused(HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}")
+            return refused(invalid(error), HTTPStatus.BAD_REQUEST)
         now = datetime.now(UTC)
         kept = [Reading(each.name, each.value, each.at or now, each.unit, each.room or None) for each in sent]
         if any(not _EARLIEST < each.at < now + _AHEAD for each in kept):
-            return _refused(HTTPStatus.BAD_REQUEST, "at: has to be a moment of the past, at most a day ahead")
+            return refused("at: has to be a moment of the past, at most a day ahead", HTTPStatus.BAD_REQUEST)
         try:
             await assistant.note_readings(kept)
         except StoreDown as error:
-            told = f"The database does not answer: {error}"
-            return _refused(HTTPStatus.SERVICE_UNAVAILABLE, told, {"retry-after": str(RETRY_SECONDS)})
+            return refused(f"The database does not answer: {error}", HTTPStatus.SERVICE_UNAVAILABLE, SOON)
         return JSONResponse({"kept": len(kept)})
 
     app.add_api_route("/v1/readings", readings, methods=["POST"], response_model=None)
-
-
-def _refused(status: HTTPStatus, told: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    problem: dict[str, Any] = {"error": {"message": told}}
-    return JSONResponse(problem, status, headers)

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import HOUSEHOLD, Caller, Permission
+from satellites.refused import SOON, invalid, refused
 from tools.outcomes import Outcome, Status
 
 PERMISSIONS = HOUSEHOLD - {Permission.SECURE}
@@ -51,18 +52,15 @@ def mount(app: FastAPI, assistant: Assistant) -> None:
         try:
             call = Call.model_validate_json(await request.body() or b"{}")
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "body"
-            return JSONResponse({"error": {"message": f"{where}: {first['msg']}"}}, HTTPStatus.BAD_REQUEST)
+            return refused(invalid(error), HTTPStatus.BAD_REQUEST)
         caller = Caller(door="tools", device=call.device, permissions=PERMISSIONS)
         try:
             outcome = await assistant.use_tool(name, call.arguments, caller)
         except AssistantNotReady as error:
-            problem = {"error": {"message": str(error)}}
-            return JSONResponse(problem, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "5"})
+            return refused(str(error), HTTPStatus.SERVICE_UNAVAILABLE, SOON)
         if outcome.status is not Status.DONE:
             said = _ASK_ALOUD if outcome.status is Status.UNCONFIRMED else outcome.say
-            return JSONResponse({"error": {"message": said}}, _CODES.get(outcome.status, HTTPStatus.BAD_GATEWAY))
+            return refused(said, _CODES.get(outcome.status, HTTPStatus.BAD_GATEWAY))
         return JSONResponse({"say": outcome.say, "data": dict(outcome.data)})
 
     app.add_api_route("/v1/tools/{name}", use, methods=["POST"], response_model=None)

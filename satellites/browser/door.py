@@ -27,6 +27,7 @@ from pipeline.settings.satellites import IceServer
 from satellites.access import REMOVED
 from satellites.browser.socket import socket_transport
 from satellites.browser.transport import PeerGone, accept, browser_transport, watch
+from satellites.refused import invalid
 
 STATIC = Path(__file__).parent / "static"
 
@@ -263,9 +264,7 @@ async def _read(request: Request, kind: type[Body]) -> Body:
     try:
         return kind.model_validate_json(await request.body())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise HTTPException(400, f"{where}: {first['msg']}") from error
+        raise HTTPException(400, invalid(error)) from error
 
 
 class _Page(StaticFiles):

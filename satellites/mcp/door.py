@@ -6,6 +6,7 @@ offered: nobody can be asked aloud here.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from fastapi import FastAPI
@@ -13,7 +14,6 @@ from loguru import logger
 from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from pipeline.assistant import AssistantNotReady
 from pipeline.caller import HOUSEHOLD, Caller, Capability, Permission
 from satellites.mcp import PATH
 from satellites.mcp.offered import answered, described
+from satellites.refused import SOON, refused
 from tools.outcomes import Outcome
 from tools.tool import Tool
 
@@ -58,8 +59,7 @@ class Door:
         try:
             self._assistant.house_tools(CALLER)
         except AssistantNotReady as error:
-            problem = {"error": {"message": str(error)}}
-            await JSONResponse(problem, 503, {"retry-after": "5"})(scope, receive, send)
+            await refused(str(error), HTTPStatus.SERVICE_UNAVAILABLE, SOON)(scope, receive, send)
             return
         if self._serving is None:
             self._serving = asyncio.create_task(self._serve(), name="mcp")

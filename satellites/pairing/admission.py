@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from satellites.pairing.paired import TooMany
 from satellites.pairing.waiting import Waiting
+from satellites.refused import refused
 
 NOT_WRITTEN: Final = "The assistant cannot write this down: is its disk full?"
 NO_SUCH_CODE: Final = (
@@ -38,12 +39,12 @@ def mount(app: FastAPI, waiting: Waiting) -> None:
                 return JSONResponse({"id": added.id, "name": added.name, "token": secret})
             accepted = await waiting.accept(device.code, device.name)
         except TooMany as error:
-            return _problem(str(error), HTTPStatus.CONFLICT)
+            return refused(str(error), HTTPStatus.CONFLICT)
         except OSError as error:
             logger.error("A device could not be let in: {}", error)
-            return _problem(NOT_WRITTEN, HTTPStatus.INSUFFICIENT_STORAGE)
+            return refused(NOT_WRITTEN, HTTPStatus.INSUFFICIENT_STORAGE)
         if accepted is None:
-            return _problem(NO_SUCH_CODE, HTTPStatus.NOT_FOUND)
+            return refused(NO_SUCH_CODE, HTTPStatus.NOT_FOUND)
         return JSONResponse({"id": accepted.id, "name": accepted.name})
 
     async def asking() -> Response:
@@ -56,7 +57,3 @@ def mount(app: FastAPI, waiting: Waiting) -> None:
 
     app.add_api_route("/v1/paired", admit, methods=["POST"])
     app.add_api_route("/v1/paired/waiting", asking, methods=["GET"])
-
-
-def _problem(message: str, status: HTTPStatus) -> Response:
-    return JSONResponse({"error": {"message": message}}, status)

@@ -18,6 +18,7 @@ from satellites.pairing.admission import NOT_WRITTEN
 from satellites.pairing.codes import DIGITS, SECONDS, Codes, Redeemed
 from satellites.pairing.paired import Device, Paired, TooMany
 from satellites.pairing.waiting import Waiting
+from satellites.refused import refused
 
 STYLE: Final = "/pairing/pair.css"
 AUTHORITY: Final = "/authority.crt"
@@ -104,8 +105,7 @@ def mount(app: FastAPI, pairing: Pairing) -> None:
 
     async def show(request: Request, owner: bool = False) -> Response:
         if owner and not request.scope.get(OWNER):
-            problem = "Only the device of an owner can let another owner in."
-            return JSONResponse({"error": {"message": problem}}, HTTPStatus.FORBIDDEN)
+            return refused("Only the device of an owner can let another owner in.", HTTPStatus.FORBIDDEN)
         return JSONResponse(pairing.show(owner=owner))
 
     async def listed() -> Response:
@@ -127,9 +127,9 @@ def mount(app: FastAPI, pairing: Pairing) -> None:
             device = await pairing.paired.remove(id)
         except OSError as error:
             problem = f"it may not come in now, but that could not be written down: {error.strerror}"
-            return JSONResponse({"error": {"message": problem}}, HTTPStatus.INSUFFICIENT_STORAGE)
+            return refused(problem, HTTPStatus.INSUFFICIENT_STORAGE)
         if device is None:
-            return JSONResponse({"error": {"message": f"no device {id!r} is paired"}}, HTTPStatus.NOT_FOUND)
+            return refused(f"no device {id!r} is paired", HTTPStatus.NOT_FOUND)
         return JSONResponse({"removed": device.name})
 
     async def style() -> Response:
@@ -137,8 +137,7 @@ def mount(app: FastAPI, pairing: Pairing) -> None:
 
     async def authority() -> Response:
         if pairing.authority is None:
-            problem = "This assistant's certificate is not the house's own."
-            return JSONResponse({"error": {"message": problem}}, HTTPStatus.NOT_FOUND)
+            return refused("This assistant's certificate is not the house's own.", HTTPStatus.NOT_FOUND)
         return FileResponse(pairing.authority, media_type="application/x-x509-ca-cert", filename="passfel.crt")
 
     app.add_api_route("/v1/pairing", show, methods=["POST"])
