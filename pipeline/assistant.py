@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,7 @@ from pipecat.services.llm_service import FunctionCallHandler
 from pipecat.transports.base_transport import BaseTransport
 
 from pipeline.announcements import Announcements, Standby
+from pipeline.beside import run_beside
 from pipeline.budget import memory_need
 from pipeline.budget.memory_watch import MemoryWatch
 from pipeline.budget.shedding import Shed
@@ -49,14 +50,13 @@ from tools.timer_watch import DeviceTimers
 from tools.tool import Tool
 
 NOT_READY = "the assistant is still loading its models; try again in a few seconds"
-
-
-_OWN_REPLIES = 500
+NO_MEMORY = "the assistant is out of memory for further conversations; try again in a minute"
 SMALL_CONTEXT_SECONDS = 0.25
 """What an answer waits for the household's memory where the model is very small."""
 IDLE_SECONDS = 120.0
 """Nobody having spoken for so long, a conversation may end to save memory."""
-NO_MEMORY = "the assistant is out of memory for further conversations; try again in a minute"
+
+_OWN_REPLIES = 500
 
 
 class AssistantNotReady(Exception):  # noqa: N818 - reads as what is the matter
@@ -109,56 +109,63 @@ class Assistant:
     async def __aenter__(self) -> Self:
         """Load and warm the engines: all at the same time, or speech first where memory is scarce."""
         try:
-            async with asyncio.TaskGroup() as loading:
-                voice = loading.create_task(asyncio.to_thread(load_voice, self.settings, self._stack))
-                if self._planned and await asyncio.to_thread(memory_need.scarce, self.settings):
-                    await asyncio.wait({voice})
-                    await asyncio.to_thread(memory_need.check_language, self.settings)
-                language = loading.create_task(start_language_model(self.settings, self._stack))
-                stores = loading.create_task(open_stores(self.settings, self._stack, may_work=self._idle))
-                shared = loading.create_task(open_shared(self.settings, self._stack))
-                intents = loading.create_task(asyncio.to_thread(LocalIntents, self.settings.hearing.language))
-            model, speech = language.result(), voice.result()
-            endpoint, client = model.endpoint, model.client
-            self._embedded = model.embedded
-            self._stores = stores.result()
-            self._shared = shared.result()
-            toolbox = await self._toolbox(intents.result())
-            engines = Engines(
-                speech.whisper,
-                speech.smart_turn,
-                speech.detector,
-                speech.piper,
-                speech.voices,
-                endpoint,
-                client,
-                completions_with(model, self.settings, self._stack, draining=self._maintenance.on),
-                intents.result(),
-                toolbox,
-                deque(maxlen=_OWN_REPLIES) if endpoint.needs_examples else None,
-                self._context(toolbox, small=endpoint.needs_examples),
-            )
-            await warm_up(engines, self.settings)
+            self._engines = await self._loaded()
         except BaseExceptionGroup as group:
             await self._stack.aclose()
             raise group.exceptions[0] from None
         except BaseException:
             await self._stack.aclose()
             raise
+        self._work_beside(self._engines)
+        return self
+
+    async def _loaded(self) -> Engines:
+        async with asyncio.TaskGroup() as loading:
+            voice = loading.create_task(asyncio.to_thread(load_voice, self.settings, self._stack))
+            if self._planned and await asyncio.to_thread(memory_need.scarce, self.settings):
+                await asyncio.wait({voice})
+                await asyncio.to_thread(memory_need.check_language, self.settings)
+            language = loading.create_task(start_language_model(self.settings, self._stack))
+            stores = loading.create_task(open_stores(self.settings, self._stack, may_work=self._idle))
+            shared = loading.create_task(open_shared(self.settings, self._stack))
+            intents = loading.create_task(asyncio.to_thread(LocalIntents, self.settings.hearing.language))
+        model, speech = language.result(), voice.result()
+        endpoint, client = model.endpoint, model.client
+        self._embedded = model.embedded
+        self._stores = stores.result()
+        self._shared = shared.result()
+        toolbox = await self._toolbox(intents.result())
+        engines = Engines(
+            speech.whisper,
+            speech.smart_turn,
+            speech.detector,
+            speech.piper,
+            speech.voices,
+            endpoint,
+            client,
+            completions_with(model, self.settings, self._stack, draining=self._maintenance.on),
+            intents.result(),
+            toolbox,
+            deque(maxlen=_OWN_REPLIES) if endpoint.needs_examples else None,
+            self._context(toolbox, small=endpoint.needs_examples),
+        )
+        await warm_up(engines, self.settings)
+        return engines
+
+    def _work_beside(self, engines: Engines) -> None:
+        """Begin what goes on beside the conversations."""
         if self._stores is not None:
-            self._own_task(self._stores.run(), "stores")
+            run_beside(self._stack, self._stores.run(), "stores")
             if self.settings.stores.learns:
                 large = None if engines.endpoint.needs_examples else engines.endpoint.model
                 extraction = self._stores.extraction(engines.completions, model=large, may_work=self._idle)
-                self._own_task(extraction.run(), "what is worth remembering")
+                run_beside(self._stack, extraction.run(), "what is worth remembering")
         if self._shared is not None:
             self._announcements.share(self._shared)
-            self._own_task(self._shared.run(self._announcements.devices, self._announcements.hear), "shared")
-        self._own_task(self._announcements.run(), "announcements")
-        self._engines = engines
-        self._own_task(self._memory.run(), "memory watch")
-        self._own_task(asyncio.to_thread(memory_need.record, self.settings), "memory record")
-        return self
+            run_beside(self._stack, self._shared.run(self._announcements.devices, self._announcements.hear), "shared")
+        run_beside(self._stack, self._announcements.run(), "announcements")
+        run_beside(self._stack, self._memory.run(), "memory watch")
+        run_beside(self._stack, asyncio.to_thread(memory_need.record, self.settings), "memory record")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -376,7 +383,7 @@ class Assistant:
             policy=_policy(self.settings),
         )
         self._stack.push_async_callback(toolbox.close)
-        self._own_task(toolbox.run(), "tools")
+        run_beside(self._stack, toolbox.run(), "tools")
         return toolbox
 
     def _context(self, toolbox: Toolbox, *, small: bool) -> ContextBuilder | None:
@@ -394,19 +401,7 @@ class Assistant:
         """Whether there is memory for what nobody waits for."""
         return self._memory.step < Shed.BACKGROUND
 
-    def _own_task(self, work: Coroutine[None, None, None], name: str) -> None:
-        """Run `work` until the assistant is left."""
-        self._stack.push_async_callback(_stop, asyncio.create_task(work, name=name))
-
 
 def _policy(settings: Settings) -> Policy:
     chosen = settings.policy
     return Policy(frozenset(chosen.forbid), frozenset(chosen.confirm), chosen.people, chosen.rooms)
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    # wait() and not await: that the task was cancelled is no reason to cancel who waits for it.
-    await asyncio.wait({task})
-    if not task.cancelled() and (error := task.exception()):
-        logger.error(f"{task.get_name()} had stopped: {error!r}")
