@@ -155,11 +155,11 @@ class Assistant:
     def _work_beside(self, engines: Engines) -> None:
         """Begin what goes on beside the conversations."""
         if self._stores is not None:
-            run_beside(self._stack, self._stores.run(), "stores")
+            extraction = None
             if self.settings.stores.learns:
                 large = None if engines.endpoint.needs_examples else engines.endpoint.model
                 extraction = self._stores.extraction(engines.completions, model=large, may_work=self._idle)
-                run_beside(self._stack, extraction.run(), "what is worth remembering")
+            run_beside(self._stack, self._stores.run(extraction), "stores")
         if self._shared is not None:
             self._announcements.share(self._shared)
             run_beside(self._stack, self._shared.run(self._announcements.devices, self._announcements.hear), "shared")

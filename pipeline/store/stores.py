@@ -90,14 +90,16 @@ class Stores:
         """What finds out what is worth remembering; see `Extraction`."""
         return Extraction(self.database, self.facts, completions, model=model, may_work=may_work)
 
-    async def run(self) -> None:
-        """Write, embed and clean up in the background, until cancelled; give up where the database is unusable."""
+    async def run(self, extraction: Extraction | None = None) -> None:
+        """Write, embed, learn and clean up in the background, until cancelled; give up on an unusable database."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.conversations.run())
                 tasks.create_task(self.vectors.run())
                 tasks.create_task(self.readings.run())
                 tasks.create_task(self._refresh())
+                if extraction is not None:
+                    tasks.create_task(extraction.run())
         except* Unusable as unusable:
             logger.error(f"What is said is not kept, and nothing is remembered: {unusable.exceptions[0]}")
 
