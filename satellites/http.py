@@ -184,6 +184,15 @@ def create_app(
     satellites.admin.mount(app, assistant, settings, problems)
     satellites.household.mount(app, assistant, settings)
 
+    satellites.woken.mount(app, house.arbiter)
+    _mount_state(app, assistant, services)
+    app.add_middleware(Gate, access=Access(settings.token, paired), pairing=pairing)
+    return app
+
+
+def _mount_state(app: FastAPI, assistant: Assistant, services: Sequence[Service]) -> None:
+    """Tell at `app` how the assistant and what is connected to it fare."""
+
     async def healthz() -> Response:
         status = "ok" if assistant.ready else "starting"
         if assistant.problem:
@@ -197,12 +206,9 @@ def create_app(
         known: list[Satellite] = [each for service in services for each in service.satellites()]
         return JSONResponse([asdict(each) for each in known])
 
-    satellites.woken.mount(app, house.arbiter)
     app.add_api_route("/v1/satellites", all_satellites, methods=["GET"])
     app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"])
     app.add_api_route("/v1/turns", turns, methods=["GET"])
-    app.add_middleware(Gate, access=Access(settings.token, paired), pairing=pairing)
-    return app
 
 
 @asynccontextmanager
