@@ -21,6 +21,7 @@ from tools.caldav_calendar import CalDav
 from tools.calendar import Calendar, Source
 from tools.calendars import Calendars
 from tools.call_words import call_words
+from tools.cancellation import heed_cancellation
 from tools.finance import Finance
 from tools.google_account import GoogleAccount
 from tools.google_calendar import GoogleCalendar
@@ -321,6 +322,7 @@ async def kept_running(work: Work, *, again: float = AGAIN_SECONDS) -> None:
             return await work()
         except Exception:  # noqa: BLE001 - a service may answer whatever it likes
             logger.exception(f"{getattr(work, '__qualname__', work)} failed and begins again in {again:g} s")
+            heed_cancellation()
             await asyncio.sleep(again)
 
 
