@@ -2,6 +2,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from tests.tools.calling import ALL, Caller, MemoryStore, context
 from tools.lists import READ_ALOUD, Lists
 from tools.outcomes import Status
@@ -88,3 +90,28 @@ async def test_a_list_is_emptied_only_after_a_yes() -> None:
     assert (await caller.call("read_list")).data["items"] == ["milk"]
     await caller.executor.confirm("talk", context("b"), yes=True)
     assert (await caller.call("read_list")).data["items"] == []
+
+
+async def test_several_things_are_told_in_one_sentence() -> None:
+    lists = Caller(Lists(MemoryStore()).tools())
+    told = await lists.ask("add_to_list", item="milk", others=["socks", "milk", "oat milk"])
+    assert told == "Milk, socks and oat milk are on the shopping list."
+    assert await lists.ask("remove_from_list", item="the socks", others=["butter"]) == (
+        "I took socks off the shopping list. Butter was not on it."
+    )
+    assert await lists.ask("read_list") == "There are milk and oat milk on the shopping list."
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        ("eggs", "Yes, a dozen eggs are on the shopping list."),
+        ("the milk", "Yes, milk is on the shopping list."),
+        ("bread", "No, bread is not on the shopping list."),
+        ("ilk", "No, ilk is not on the shopping list."),
+    ],
+)
+async def test_whether_something_is_on_a_list_is_told(item: str, told: str) -> None:
+    lists = Caller(Lists(MemoryStore()).tools())
+    await lists.ask("add_to_list", item="milk", others=["a dozen eggs"])
+    assert await lists.ask("find_on_list", item=item) == told
