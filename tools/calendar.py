@@ -11,7 +11,7 @@ from loguru import logger
 
 from tools.agenda import Appointment, found, free, told, told_free, told_one
 from tools.clock import spoken_time, time_of_day
-from tools.days import Span, span, spoken_day
+from tools.days import Span, day_at, span, spoken_day
 from tools.store import Store
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
 from tools.wording import begun
@@ -179,7 +179,9 @@ class Calendar:
             raise TryAgain("How long does it take? Give from 1 minute to a week.")
         now = self._now()
         days = span(when, now)
-        starts = datetime.combine(days.first, _by_day(time) if time else datetime.min.time(), now.tzinfo)
+        starts = (
+            day_at(when, _by_day(time), now) if time else datetime.combine(days.first, datetime.min.time(), now.tzinfo)
+        )
         ends = (
             starts + timedelta(minutes=minutes) if time else starts + timedelta(days=(days.last - days.first).days + 1)
         )
@@ -215,11 +217,10 @@ class Calendar:
         if when is None and time is None:
             raise TryAgain("Where is it to be moved? Give a day or a time.")
         event, now = await self._one(title, on), self._now()
-        day = span(when, now).first if when else event.starts.date()
         at = _by_day(time) if time else event.starts.time()
         if event.all_day and time is not None:
             raise Failed(f"{begun(event.title)} is for the whole day. I can only move it to another day.")
-        starts = datetime.combine(day, at, now.tzinfo)
+        starts = day_at(when, at, now) if when else datetime.combine(event.starts.date(), at, now.tzinfo)
         # The same length on the wall, also where the clocks change in between.
         ends = (
             starts.replace(tzinfo=None) + (event.ends.replace(tzinfo=None) - event.starts.replace(tzinfo=None))

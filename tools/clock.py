@@ -4,12 +4,15 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import cache
-from typing import Final, Literal
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from tools.days import span
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
+from tools.wording import begun
 
 _TIME = re.compile(r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2}))?\s*(?P<half>[ap])?\.?m?\.?", re.IGNORECASE)
+_HALF_SAID = re.compile(r"\d ?[ap]\.?m\b|morning|afternoon|evening|night")
 _FROM_THE_HOUR = re.compile(r"(?P<minutes>\d{1,2})(?: minutes?)? (?P<side>past|to) (?P<hour>.+)")
 _NUMBER_WORDS: Final = {
     word: number
@@ -28,7 +31,11 @@ class Clock:
 
     def tools(self) -> Sequence[Tool]:
         """What can be asked."""
-        return [tool(self.get_time, effect=Effect.READ), tool(self.get_date, effect=Effect.READ)]
+        return [
+            tool(self.get_time, effect=Effect.READ),
+            tool(self.get_date, effect=Effect.READ),
+            tool(self.days_until, effect=Effect.READ),
+        ]
 
     async def get_time(self, context: Context, place: str | None = None) -> Result:
         """Tell what time it is.
@@ -41,20 +48,34 @@ class Clock:
         where = f" in {place.title()}" if place else ""
         return Result(f"It's {spoken_time(now)}{where}.", {"time": f"{now:%H:%M}", "zone": str(zone)})
 
-    async def get_date(
-        self, context: Context, day: Literal["yesterday", "today", "tomorrow"] = "today", place: str | None = None
-    ) -> Result:
+    async def get_date(self, context: Context, day: str = "today", place: str | None = None) -> Result:
         """Tell what day it is.
 
         Args:
-            day: which day is meant.
+            day: which day is meant: today, tomorrow, a weekday, or a date such as december 25.
             place: a city, where it is not about here.
         """
-        then = datetime.now(zone_of(place) if place else context.zone)
-        then += timedelta(days={"yesterday": -1, "today": 0, "tomorrow": 1}[day])
-        verb = {"yesterday": "was", "today": "is", "tomorrow": "is"}[day]
-        said = f"{day.capitalize()} {verb} {then:%A}, {then:%B} {then.day}, {then.year}."
+        now = datetime.now(zone_of(place) if place else context.zone)
+        then = span(day, now).first
+        verb = "was" if then < now.date() else "is"
+        name = begun(day if day in ("yesterday", "today", "tomorrow") else "that")
+        said = f"{name} {verb} {then:%A}, {then:%B} {then.day}, {then.year}."
         return Result(said, {"date": f"{then:%Y-%m-%d}", "weekday": f"{then:%A}"})
+
+    async def days_until(self, context: Context, day: str) -> Result:
+        """Tell how many days there are until a day.
+
+        Args:
+            day: which: a weekday, a date such as december 25, or christmas.
+        """
+        now = datetime.now(context.zone)
+        then = span(day, now).first
+        away = (then - now.date()).days
+        when = f"{then:%A}, {then:%B} {then.day}"
+        near = {-1: f"That was yesterday, {when}.", 0: f"That is today, {when}.", 1: f"That is tomorrow, {when}."}
+        weeks = f", exactly {away // 7} weeks," if away >= 14 and away % 7 == 0 else ""
+        said = f"It's {away} days{weeks} until {when}." if away > 1 else f"That was {-away} days ago, {when}."
+        return Result(near.get(away, said), {"days": away, "date": f"{then:%Y-%m-%d}"})
 
 
 def spoken_time(moment: datetime) -> str:
@@ -82,6 +103,16 @@ def time_of_day(said: str) -> time:
     if hours > 23 or minutes > 59:
         raise TryAgain(f"{said!r} is no time of day: give it as 18:30 or 6:30 pm.")
     return time(hours, minutes)
+
+
+def either_half(said: str) -> bool:
+    """Whether these words may mean a time in the morning as well as one in the evening: 7:30, half past six."""
+    text = said.strip().lower()
+    return (
+        not _HALF_SAID.search(text)
+        and not text.startswith(("0", "noon", "midnight"))
+        and 1 <= time_of_day(said).hour < 12
+    )
 
 
 def next_time(wanted: time, now: float, zone: tzinfo) -> float:

@@ -23,6 +23,13 @@ _PARTS: Final = {
 _PART = re.compile(r"(?:^|\s)(?:in the |at )?(night|morning|noon|afternoon|evening)$")
 _MONTH_DAY = re.compile(rf"({'|'.join(_MONTHS)}) (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?")
 _DAY_MONTH = re.compile(rf"(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({'|'.join(_MONTHS)})(?:,? (\d{{4}}))?")
+_BEFORE_A_DAY = re.compile(r"^(?:on|for|this coming|the coming|coming)\s+")
+_FEASTS: Final = {
+    "christmas": (12, 25), "christmas day": (12, 25), "christmas eve": (12, 24), "boxing day": (12, 26),
+    "new year": (1, 1), "new years": (1, 1), "new years day": (1, 1), "new year day": (1, 1), "new years eve": (12, 31),
+    "new year eve": (12, 31), "halloween": (10, 31), "valentine day": (2, 14), "valentines day": (2, 14),
+}  # fmt: skip
+"""Without their apostrophes."""
 _EXPECTED: Final = "give it as today, tomorrow, a weekday, weekend, or a date such as 2026-05-03"
 
 
@@ -49,7 +56,7 @@ def span(words: str, now: datetime) -> Span:
     Raises `TryAgain` where they name none, or a date that does not exist.
     """
     said = " ".join(words.lower().replace("'s", "").split()).strip(" .?")
-    said = re.sub(r"^(?:on|for|this coming|the coming|coming)\s+", "", said)
+    said = _BEFORE_A_DAY.sub("", said)
     said = re.sub(r"^the (?=\d)", "", said)
     said = {"tonight": "today night", "this weekend": "weekend", "the weekend": "weekend"}.get(said, said)
     said = re.sub(r"^this (?=night|morning|noon|afternoon|evening)", "today ", said)
@@ -60,6 +67,17 @@ def span(words: str, now: datetime) -> Span:
     first, last = _days(day, now.date(), words)
     begins, ends = _PARTS[part[1]] if part else (time(0), time(23, 59, 59))
     return Span(first, last, begins, ends, _name(first, last, part[1] if part else None, now.date(), day))
+
+
+def day_at(words: str, at: time, now: datetime) -> datetime:
+    """A time of day on the day that these words name: "Friday" is next week's once its time has passed today.
+
+    Raises `TryAgain` where they name no day.
+    """
+    day = span(words, now).first
+    moment = datetime.combine(day, at, now.tzinfo)
+    weekday = _BEFORE_A_DAY.sub("", words.lower().strip()) in WEEKDAYS
+    return moment + timedelta(days=7) if weekday and moment <= now else moment
 
 
 def spoken_day(day: date, today: date) -> str:
@@ -99,6 +117,8 @@ def _days(said: str, today: date, words: str) -> tuple[date, date]:
 
 def _date(said: str, today: date, words: str) -> date:
     try:
+        if said.replace("'", "") in _FEASTS:
+            return _next_date(*_FEASTS[said.replace("'", "")], today)
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", said):
             return date.fromisoformat(said)
         if found := _MONTH_DAY.fullmatch(said):

@@ -92,7 +92,9 @@ class TimerBoard:
         if name:
             wanted = plain_name(name).lower()
             exact = [timer for timer in found if plain_name(timer.name).lower() == wanted]
-            found = exact or [timer for timer in found if wanted in plain_name(timer.name).lower()]
+            # "The eggs" are those of the egg timer.
+            part = wanted.removesuffix("s")
+            found = exact or [timer for timer in found if part in plain_name(timer.name).lower()]
         if seconds:
             found = [timer for timer in found if abs(timer.seconds - seconds) < 1]
         return found

@@ -5,18 +5,20 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import time as clock_time
 from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
 from loguru import logger
 
-from tools.clock import next_time, spoken_time, time_of_day
-from tools.days import span
-from tools.recurrence import SPOKEN, Repeat, fits, next_due, zone_called
+from tools.clock import either_half, next_time, spoken_time, time_of_day
+from tools.days import day_at, span
+from tools.recurrence import Repeat, fits, next_due, zone_called
 from tools.store import Store
 from tools.timer_board import Kind, Timer, TimerBoard, plain_name, readable
 from tools.timer_watch import TimerWatch
+from tools.timer_words import SOON, TimerWords
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
 from tools.wording import begun, joined, spoken_length
 
@@ -30,8 +32,8 @@ SNOOZE: Final = 10.0
 """Minutes."""
 SNOOZE_WITHIN: Final = 600.0
 """Seconds after ringing in which something can be put off."""
-SOON: Final = 3600.0
-"""Seconds up to which a reminder is told by how long it takes rather than by the clock."""
+AWAKE: Final = 7
+"""The hour before which nobody is reminded who did not say that they mean the morning."""
 MORNING: Final = "9:00"
 """When people are reminded who named only a day."""
 
@@ -114,7 +116,7 @@ class Timers:
             raise TryAgain("A timer needs a length: give hours, minutes or seconds.")
         timer = await self._start(context, "timer", plain_name(name or ""), length)
         named = f" for {timer.name}" if timer.name else ""
-        return Result(f"{spoken_length(length)}{named}, starting now.", self._data(timer))
+        return Result(f"{spoken_length(length)}{named}, starting now.", self._data(timer, context))
 
     async def cancel_timer(
         self,
@@ -138,15 +140,17 @@ class Timers:
             time: the time of day that it is set for, where it is known by that.
             all_of_them: stop every one.
         """
-        found = (await self._loaded()).find(kind, name, _length(hours, minutes, seconds))
+        length = _length(hours, minutes, seconds)
+        found = (await self._loaded()).find(kind, name, length)
         if time:
             wanted = time_of_day(time)
             found = [timer for timer in found if self._local(timer.due, context).time().replace(second=0) == wanted]
-        stopped = found if found and all_of_them else [self._one(found, kind, context)]
+        described = bool(name or time or length)
+        stopped = found if found and all_of_them else [self._one(found, kind, context, described=described)]
         await self._change(gone=stopped)
-        what = f"the {self._called(stopped[0], context)}" if len(stopped) == 1 else f"{len(stopped)} of them"
         others = " Another one goes on." if len(found) > len(stopped) else ""
-        return Result(f"I stopped {what}.{others}", {"stopped": [timer.id for timer in stopped]})
+        said = self._words(context).stopped(stopped)
+        return Result(said + others, {"stopped": [timer.id for timer in stopped]})
 
     async def change_timer(
         self, context: Context, hours: float = 0, minutes: float = 0, seconds: float = 0, name: str | None = None
@@ -162,7 +166,7 @@ class Timers:
         added = _length(hours, minutes, seconds)
         if not added:
             raise TryAgain("How much is to be added? Give hours, minutes or seconds, negative ones to make it shorter.")
-        timer = self._one((await self._loaded()).find("timer", name, None), "timer", context)
+        timer = self._one((await self._loaded()).find("timer", name, None), "timer", context, described=bool(name))
         # One that rings just now gets the whole of what is added.
         left = timer.left(self._now()) + added
         if left <= 0:
@@ -171,20 +175,24 @@ class Timers:
         changed = replace(timer, due=self._now() + left, seconds=timer.seconds + added)
         await self._change(new=[changed])
         named = f"{timer.name} " if timer.name else ""
-        return Result(f"The {named}timer has {spoken_length(left)} left now.", self._data(changed))
+        return Result(f"The {named}timer has {spoken_length(left)} left now.", self._data(changed, context))
 
-    async def timer_status(self, context: Context, name: str | None = None, kind: Kind | None = None) -> Result:
+    async def timer_status(
+        self, context: Context, name: str | None = None, kind: Kind | None = None, day: str | None = None
+    ) -> Result:
         """Tell how long timers, alarms and reminders have left.
 
         Args:
             name: the one with this name.
             kind: timer, alarm or reminder.
+            day: only those of this day, such as tomorrow.
         """
         found = (await self._loaded()).find(kind, name, None)
-        if not found:
-            return Result(f"There is no {kind or 'timer'} running.", {"timers": []})
-        told = [self._told(timer, context) for timer in found]
-        return Result(f"{begun(joined(told))}.", {"timers": [self._data(timer) for timer in found]})
+        if day is not None:
+            days = span(day, self._local(self._now(), context))
+            found = [each for each in found if days.first <= self._local(each.due, context).date() <= days.last]
+        told = self._words(context).told(found, kind)
+        return Result(told, {"timers": [self._data(timer, context) for timer in found]})
 
     async def set_alarm(
         self, context: Context, time: str, name: str | None = None, day: str | None = None, repeat: Repeat | None = None
@@ -199,8 +207,8 @@ class Timers:
         """
         due = self._due(time, day, repeat, context)
         timer = await self._start(context, "alarm", plain_name(name or ""), due - self._now(), repeat)
-        again = f", and then {SPOKEN[repeat]}" if repeat else ""
-        return Result(f"The alarm is set for {self._when(timer, context)}{again}.", self._data(timer))
+        words = self._words(context)
+        return Result(f"The alarm is set for {words.when(timer)}{words.again(timer)}.", self._data(timer, context))
 
     async def set_reminder(
         self,
@@ -228,12 +236,12 @@ class Timers:
         seconds = minutes * 60
         if time or day:
             # Who names a day alone wants to be told in the morning.
-            seconds = self._due(time or MORNING, day, repeat, context) - self._now()
+            seconds = self._due(time or MORNING, day, repeat, context, awake=True) - self._now()
         timer = await self._start(context, "reminder", what, seconds, repeat)
-        again = f", and then {SPOKEN[repeat]}" if repeat else ""
+        words = self._words(context)
         soon = not (time or day) and seconds < SOON
-        when = f"in {spoken_length(seconds)}" if soon else f"at {self._when(timer, context)}"
-        return Result(f"I'll remind you {when}{again}: {what}.", self._data(timer))
+        when = f"in {spoken_length(seconds)}" if soon else f"at {words.when(timer)}"
+        return Result(f"I'll remind you {when}{words.again(timer)}: {what}.", self._data(timer, context))
 
     async def snooze(self, context: Context, minutes: float = SNOOZE) -> Result:
         """Have what rang last here ring again a little later.
@@ -259,7 +267,7 @@ class Timers:
         _refuse_beyond_a_year(minutes * 60)
         await self._change(new=[again])
         del self._rung[context.device]
-        return Result(f"All right, again in {spoken_length(minutes * 60)}.", self._data(again))
+        return Result(f"All right, again in {spoken_length(minutes * 60)}.", self._data(again, context))
 
     async def told(self, zone: tzinfo) -> list[str]:
         """What is set, a sentence each, the next first. Raises `OSError`."""
@@ -345,49 +353,51 @@ class Timers:
                 self._board = TimerBoard(readable(await self._store.load()))
             return self._board
 
-    def _one(self, found: Sequence[Timer], kind: Kind, context: Context) -> Timer:
+    def _one(self, found: Sequence[Timer], kind: Kind, context: Context, *, described: bool) -> Timer:
         """The one that is meant: of several that nobody could tell apart, the next. Raises `Failed` otherwise."""
         if not found:
-            raise Failed(f"There is no such {kind}.")
-        called = [self._called(timer, context) for timer in found]
+            raise Failed(self._words(context).none(kind, described=described))
+        called = [self._words(context).called(timer) for timer in found]
         if len(set(called)) > 1:
             raise Failed(f"Which one? There are the {joined(called)}.")
         return found[0]
 
-    def _called(self, timer: Timer, context: Context) -> str:
-        """What tells it from others; an alarm has only its time."""
-        return f"{timer.label} for {self._when(timer, context)}" if timer.kind == "alarm" else timer.label
+    def _due(
+        self, time: str, day: str | None, repeat: Repeat | None, context: Context, *, awake: bool = False
+    ) -> float:
+        """When a time of day is meant, in seconds since 1970. Raises `Failed` where that has passed.
 
-    def _due(self, time: str, day: str | None, repeat: Repeat | None, context: Context) -> float:
-        """When a time of day is meant, in seconds since 1970. Raises `Failed` where that has passed."""
+        Args:
+            awake: whether somebody wants to be up then: nobody is to be reminded at three in the night.
+        """
         wanted, now = time_of_day(time), self._now()
+        if awake and either_half(time):
+            wanted = self._waking(wanted, day, context)
         if day is None:
             due = next_time(wanted, now, context.zone)
             return due if fits(due, repeat, context.zone) else next_due(due, repeat or "", context.zone, now)
-        first = span(day, self._local(now, context)).first
-        due = datetime.combine(first, wanted, context.zone).timestamp()
+        due = day_at(day, wanted, self._local(now, context)).timestamp()
         if due <= now:
             raise Failed("That has passed already. Please say another day or time.")
         return due
 
+    def _waking(self, wanted: clock_time, day: str | None, context: Context) -> clock_time:
+        """The half of the day that is meant by who names none: the next one, or else the one when people are up."""
+        later = wanted.replace(hour=(wanted.hour + 12) % 24)
+        if day is not None:
+            return later if 1 <= wanted.hour < AWAKE else wanted
+        soonest = min((wanted, later), key=lambda each: next_time(each, self._now(), context.zone))
+        return later if soonest.hour < AWAKE <= later.hour else soonest
+
     def _local(self, moment: float, context: Context) -> datetime:
         return datetime.fromtimestamp(round(moment), context.zone)
 
-    def _when(self, timer: Timer, context: Context) -> str:
-        now, due = self._local(self._now(), context), self._local(timer.due, context)
-        days = (due.date() - now.date()).days
-        day = {0: "", 1: " tomorrow"}.get(days, f" on {due:%A}, {due:%B} {due.day}")
-        return f"{spoken_time(due)}{day}"
+    def _words(self, context: Context) -> TimerWords:
+        return TimerWords(self._now(), context.zone)
 
-    def _told(self, timer: Timer, context: Context) -> str:
-        if timer.due <= self._now():
-            return f"the {timer.label} is due"
-        if timer.kind == "timer":
-            return f"the {timer.label} has {spoken_length(timer.left(self._now()))} left"
-        return f"the {timer.label} is set for {self._when(timer, context)}"
-
-    def _data(self, timer: Timer) -> dict[str, Any]:
-        return asdict(timer) | {"left": round(timer.left(self._now()))}
+    def _data(self, timer: Timer, context: Context) -> dict[str, Any]:
+        at = self._local(timer.due, context).isoformat(timespec="minutes")
+        return asdict(timer) | {"left": round(timer.left(self._now())), "at": at}
 
 
 def _refuse_beyond_a_year(seconds: float) -> None:

@@ -1,6 +1,6 @@
 import contextlib
 import re
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -97,3 +97,13 @@ def test_an_hour_that_comes_twice_counts_twice_and_one_left_out_is_made_up_for(
     now: str, wanted: time, due: str
 ) -> None:
     assert next_time(wanted, datetime.fromisoformat(now).timestamp(), HERE) == datetime.fromisoformat(due).timestamp()
+
+
+@pytest.mark.parametrize("day", ["christmas", "december 25", "New Year's Eve"])
+async def test_days_are_counted_to_what_is_to_come(day: str) -> None:
+    outcome = await Caller(Clock().tools()).call("days_until", day=day)
+    then = date.fromisoformat(outcome.data["date"])
+    assert 0 <= outcome.data["days"] <= 366
+    assert (then.month, then.day) in ((12, 25), (12, 31))
+    told = await Caller(Clock().tools()).ask("get_date", day=day)
+    assert told == f"That is {then:%A}, {then:%B} {then.day}, {then.year}."

@@ -1,10 +1,10 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tools.days import WEEKDAYS, span
+from tools.days import WEEKDAYS, day_at, span
 from tools.tool import TryAgain
 
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -58,3 +58,15 @@ def test_any_words_are_days_or_asked_for_again(words: str, now: datetime) -> Non
     except TryAgain:
         return
     assert found.first <= found.last
+
+
+@pytest.mark.parametrize(
+    ("words", "at", "expected"),
+    [
+        ("monday", time(9), "2026-11-30T09:00"), ("monday", time(12), "2026-11-23T12:00"),
+        ("today", time(9), "2026-11-23T09:00"), ("tuesday", time(9), "2026-11-24T09:00"), ("christmas eve", time(9), "2026-12-24T09:00"),
+    ],
+)  # fmt: skip
+def test_a_weekday_whose_time_has_passed_is_next_weeks(words: str, at: time, expected: str) -> None:
+    moment = day_at(words, at, datetime(2026, 11, 23, 10, 0, tzinfo=UTC))
+    assert f"{moment:%Y-%m-%dT%H:%M}" == expected

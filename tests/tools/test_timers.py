@@ -93,7 +93,7 @@ async def test_all_are_stopped_at_once_but_no_alarm() -> None:
     await house.call("set_timer", minutes=1)
     await house.call("set_timer", minutes=2)
     await house.call("set_alarm", time="7 am")
-    assert await house.ask("cancel_timer", all_of_them=True) == "I stopped 2 of them."
+    assert await house.ask("cancel_timer", all_of_them=True) == "I stopped both timers."
     assert await house.ask("timer_status") == "The alarm is set for 7:00 AM tomorrow."
     assert await house.ask("cancel_timer", kind="alarm") == "I stopped the alarm for 7:00 AM tomorrow."
 
@@ -448,3 +448,39 @@ async def _until(condition: object) -> None:
     async with asyncio.timeout(2):
         while not condition():  # type: ignore[operator]
             await asyncio.sleep(0.005)
+
+
+async def test_several_alarms_are_told_in_one_sentence() -> None:
+    house = House()
+    await house.ask("set_alarm", time="7", day="monday", repeat="weekly")
+    await house.ask("set_alarm", time="6:30", day="tomorrow")
+    assert (
+        await house.ask("timer_status", kind="alarm")
+        == "There are 2 alarms set: 6:30 AM tomorrow and 7:00 AM on Monday, every Monday."
+    )
+    assert await house.ask("timer_status", day="tomorrow") == "The alarm is set for 6:30 AM tomorrow."
+
+
+async def test_that_there_is_none_is_told_of_what_was_meant() -> None:
+    house = House()
+    assert await house.ask("cancel_timer") == "There is no timer running."
+    assert await house.ask("cancel_timer", kind="alarm") == "There is no alarm set."
+    assert await house.ask("cancel_timer", name="tea") == "There is no such timer."
+
+
+@pytest.mark.parametrize(
+    ("time", "day", "when"),
+    [
+        ("5", "tomorrow", "5:00 PM tomorrow"), ("8", "tomorrow", "8:00 AM tomorrow"), ("5 am", "tomorrow", "5:00 AM tomorrow"),
+        ("05:00", "tomorrow", "5:00 AM tomorrow"), ("3", None, "3:00 PM"), ("17:00", "tomorrow", "5:00 PM tomorrow"),
+    ],
+)  # fmt: skip
+async def test_nobody_is_reminded_in_the_night_who_did_not_say_so(time: str, day: str | None, when: str) -> None:
+    said = await House().ask("set_reminder", text="call Ana", time=time, **({"day": day} if day else {}))
+    assert said == f"I'll remind you at {when}: call Ana."
+
+
+async def test_the_eggs_are_those_of_the_egg_timer() -> None:
+    house = House()
+    await house.ask("set_timer", minutes=6, name="egg")
+    assert await house.ask("cancel_timer", name="the eggs") == "I stopped the egg timer."
