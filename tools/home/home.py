@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from tools.home.connection import Connection
 from tools.home.house import House, Thing
 from tools.home.names import Meant, meant
-from tools.home.states import Summary, agreeing, opens_a_way_in, spoken_state
+from tools.home.states import Summary, agreeing, is_so, opens_a_way_in, spoken_state
 from tools.tool import Context, Effect, Failed, Result, Tool, TryAgain, tool
 from tools.wording import begun, joined
 
@@ -91,7 +91,8 @@ class Home:
             name: what, as people call it, such as bed light or all lights.
             room: where it is.
         """
-        things, called = self._meant(context, name, room, tuple(kind for kind in _SWITCHED if kind != "scene"))
+        kinds = tuple(kind for kind in _SWITCHED if kind != "scene")
+        things, called = self._meant(context, name, room, kinds, likely=lambda thing: thing.state != "off")
         return await self._each(things, called, lambda thing: _Order(
             _OFF.get(thing.kind, f"{thing.kind}.turn_off"),
             "is off" if thing.kind not in _OFF else "goes home",
@@ -106,6 +107,7 @@ class Home:
         room: str | None = None,
         brightness: int | None = None,
         color: str | None = None,
+        change: int | None = None,
     ) -> Result:
         """Set how bright a lamp is, and its color.
 
@@ -114,7 +116,10 @@ class Home:
             room: where it is.
             brightness: in percent; 0 turns it off.
             color: such as red, or warm white.
+            change: by how many percent it is to be brighter, or darker with a negative number.
         """
+        if change is not None:
+            return await self._brighten(context, name, room, change)
         if brightness is None and color is None:
             raise TryAgain("How is the light to be? Give a brightness or a color.")
         if brightness is not None and not 0 <= brightness <= 100:
@@ -141,7 +146,12 @@ class Home:
         return await self._each(things, called, lambda _: order)
 
     async def set_temperature(
-        self, context: Context, degrees: float, name: str = "thermostat", room: str | None = None
+        self,
+        context: Context,
+        degrees: float | None = None,
+        name: str = "thermostat",
+        room: str | None = None,
+        change: float | None = None,
     ) -> Result:
         """Set the temperature that the heating or cooling is to reach.
 
@@ -149,13 +159,17 @@ class Home:
             degrees: as the household counts them.
             name: which thermostat, where there are several.
             room: where it is.
+            change: by how many degrees it is to be warmer, or colder with a negative number.
         """
         things, called = self._meant(context, name, room, ("climate",))
+        if len({_wanted(thing, degrees, change) for thing in things}) > 1:
+            raise Failed(f"They are set to different temperatures. Which one? {_choice(things)}")
+        wanted = _wanted(things[0], degrees, change)
         for thing in things:
             low, high = float(thing.attributes.get("min_temp", 7)), float(thing.attributes.get("max_temp", 95))
-            if not low <= degrees <= high:
+            if not low <= wanted <= high:
                 raise Failed(f"{begun(thing.spoken)} goes from {low:g} to {high:g} degrees.")
-        order = _Order("climate.set_temperature", f"is set to {degrees:g} degrees", {"temperature": degrees})
+        order = _Order("climate.set_temperature", f"is set to {wanted:g} degrees", {"temperature": wanted})
         return await self._each(things, called, lambda _: order)
 
     async def open_cover(
@@ -228,12 +242,15 @@ class Home:
                 "previous": "plays the one before", "louder": "is louder", "quieter": "is quieter"}[action]  # fmt: skip
         return await self._each(things, called, lambda _: _Order(f"media_player.{_MEDIA[action]}", done, {}))
 
-    async def home_status(self, context: Context, name: str | None = None, room: str | None = None) -> Result:
+    async def home_status(
+        self, context: Context, name: str | None = None, room: str | None = None, asked: str | None = None
+    ) -> Result:
         """Tell how things in the house are: what is on, whether a door is locked, how warm a room is.
 
         Args:
             name: what is asked about, such as front door, lights or temperature; leave it out for all that is on.
             room: where it is.
+            asked: whether it is so: on, off, open, closed, locked or unlocked.
         """
         self._reachable()
         summary = Summary(self._house)
@@ -248,15 +265,39 @@ class Home:
         answer = meant(name, self._house, kinds=kinds, room=place, here=context.room)
         if not answer.things:
             raise TryAgain(f"There is nothing called {name!r} in the house.")
+        if asked is not None and all(is_so(thing, asked) is not None for thing in answer.things):
+            return summary.whether(answer.things, answer.called or name, asked)
         if answer.several or len(answer.things) > 1:
             return summary.of_several(answer.things, answer.called or name)
         thing = answer.things[0]
         return Result(f"{begun(thing.spoken)} {spoken_state(thing)}.", {"things": [_data(thing)]})
 
+    async def _brighten(self, context: Context, name: str, room: str | None, change: int) -> Result:
+        things, called = self._meant(context, name, room, ("light",))
+        lit = [thing for thing in things if thing.state == "on"]
+        if change < 0 and not lit:
+            raise Failed(f"{begun(called or things[0].spoken)} {agreeing('is off', plural=len(things) > 1)}.")
+        # Who wants it darker does not want those on that are off.
+        told = lit if change < 0 else things
+        if any("brightness" not in _modes(thing) for thing in told):
+            raise Failed(f"{begun(told[0].spoken)} can't be dimmed.")
+        how = "is brighter now" if change > 0 else "is darker now"
+        return await self._each(told, called, lambda _: _Order("light.turn_on", how, {"brightness_step_pct": change}))
+
     def _meant(
-        self, context: Context, name: str, room: str | None, kinds: Collection[str]
+        self,
+        context: Context,
+        name: str,
+        room: str | None,
+        kinds: Collection[str],
+        *,
+        likely: Callable[[Thing], bool] = lambda _: False,
     ) -> tuple[Sequence[Thing], str]:
-        """The things that are meant, which are all to be told. Raises `Failed` where that is unclear."""
+        """The things that are meant, which are all to be told. Raises `Failed` where that is unclear.
+
+        Args:
+            likely: tells the thing that is meant from others where it is the only one of which this is so.
+        """
         self._reachable()
         if room and self._house.room_called(room) is None:
             # It may be a part of the name: "the hall" is no room, and "hall window" a thing.
@@ -265,6 +306,8 @@ class Home:
         things = answer.things
         if not things:
             raise TryAgain(f"There is nothing called {name!r} in the house that can do that.")
+        if len(things) > 1 and not answer.several and len(fitting := [each for each in things if likely(each)]) == 1:
+            things = fitting
         if len(things) > 1 and not answer.several:
             raise Failed(f"Which one? {_choice(things)}")
         there = [thing for thing in things if thing.state != "unavailable"]
@@ -299,7 +342,10 @@ class Home:
         if len(things) == 1:
             said = f"{begun(things[0].spoken)} {agreeing(last.done, plural=things[0].plural)}."
         else:
-            said = f"{begun(called or joined([thing.spoken for thing in things]))} {agreeing(last.done, plural=True)}."
+            several = not called.startswith("everything")
+            said = (
+                f"{begun(called or joined([thing.spoken for thing in things]))} {agreeing(last.done, plural=several)}."
+            )
         return Result(said, {"things": [_data(thing) for thing in now]})
 
     async def _settle(self, things: Sequence[Thing], state: str | None) -> None:
@@ -329,6 +375,18 @@ class Home:
 def _ask_to_unlock(arguments: Mapping[str, Any]) -> str:
     name = str(arguments["name"]).removeprefix("the ")
     return f"Shall I really unlock the {name}?"
+
+
+def _wanted(thing: Thing, degrees: float | None, change: float | None) -> float:
+    """The temperature that a thermostat is to be set to. Raises `Failed` or `TryAgain` where that is unknown."""
+    if degrees is not None:
+        return degrees
+    if change is None:
+        raise TryAgain("How warm is it to be? Give degrees, or by how many it is to change.")
+    now = thing.attributes.get("temperature")
+    if not isinstance(now, int | float):
+        raise Failed(f"{begun(thing.spoken)} is set to no temperature that I could change. Please say how warm.")
+    return now + change
 
 
 def _modes(thing: Thing) -> Collection[str]:

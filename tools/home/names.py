@@ -34,7 +34,7 @@ _OTHER_COVERS: Final = frozenset({"window", "door", "garage", "gate", "roof"})
 """What is none of the covers that are called by another word and say nothing more of themselves."""
 _WORDS_OF: Final = {word: kind for kind, words in _KINDS.items() for word in words}
 _PLURAL: Final = frozenset(word for words in _KINDS.values() for word in words if word.endswith("s")) - {"s"}
-_FILLERS: Final = frozenset({"the", "a", "an", "my", "our", "this", "that", "please", "of"})
+_FILLERS: Final = frozenset({"the", "a", "an", "my", "our", "this", "that", "please", "of", "any", "some"})
 _ALL: Final = frozenset({"all", "every", "everything", "both"})
 _IN = re.compile(r"\b(?:in|on|at|of|from|inside) (?:the |my |our )?")
 
@@ -74,7 +74,7 @@ def meant(words: str, house: House, *, kinds: Collection[str], room: str | None,
         return Meant(_nearest(found, place, here))
     kind = _WORDS_OF.get(rest)
     if kind is not None or (everything and not rest):
-        return _group(rest or "things", kind, there, place, here, everything=everything)
+        return _group(rest, kind, there, place, here, everything=everything)
     if found := _part(rest, there) or _part(said, things) or _alike(said, things):
         return Meant(_nearest(found, place, here), several=everything)
     return Meant([])
@@ -108,7 +108,7 @@ def _group(
     if kind == "cover":
         found = _covers(word, found)
     # "The garage door" is a cover, "the door" may be one.
-    found = found or [thing for thing in there if word in " ".join(_names(thing))]
+    found = found or [thing for thing in there if word and word in " ".join(_names(thing))]
     if (
         place is None
         and not everything
@@ -118,7 +118,7 @@ def _group(
         found, place = mine, here
     several = everything or word in _PLURAL or (word in ("light", "lighting") and place is not None)
     where = f" in the {place.lower()}" if place else ""
-    called = f"{'all ' if everything and not place else ''}the {word}{where}"
+    called = f"{'all ' if everything and not place else ''}the {word}{where}" if word else f"everything{where}"
     return Meant(found, several=several and len(found) > 1, called=called)
 
 

@@ -59,6 +59,9 @@ class Summary:
         found = self.sensors(about, room)
         if found is None:
             return None
+        if room and found[0].kind == "climate":
+            warm = found[0].attributes["current_temperature"]
+            return Result(f"It's {warm:g} degrees in the {room.lower()}.", {"things": [{"name": found[0].name}]})
         told = [f"{thing.name} {spoken_state(thing)}" for thing in found[:MOST_TOLD]]
         return Result(
             f"{begun(joined(told))}.", {"things": [{"name": each.name, "state": each.state} for each in found]}
@@ -79,6 +82,24 @@ class Summary:
         if not found:
             raise Failed(f"Nothing in the house measures the {words}.")
         return found
+
+    def whether(self, things: Sequence[Thing], called: str, asked: str) -> Result:
+        """Whether things are as somebody asks, beginning with the yes or no."""
+        data: dict[str, Any] = {"things": [{"name": thing.name, "state": thing.state} for thing in things]}
+        so = [thing for thing in things if is_so(thing, asked)]
+        if len(things) == 1:
+            return Result(f"{'Yes' if so else 'No'}, {things[0].spoken} {spoken_state(things[0])}.", data)
+        name = called if called.startswith(("the ", "all ")) else f"the {called}"
+        if not so:
+            return Result(f"No, none of {name.removeprefix('all ')} is {asked}.", data)
+        if len(so) == len(things):
+            return Result(f"Yes, {'all ' if not name.startswith('all ') else ''}{name} are {asked}.", data)
+        told, more = so[:MOST_TOLD], len(so) - MOST_TOLD
+        others = f" and {more} more" if more > 0 else ""
+        are = "is" if len(so) == 1 and not so[0].plural else "are"
+        return Result(
+            f"{begun(joined([thing.spoken for thing in told]))}{others} {are} {asked}, the others are not.", data
+        )
 
     def of_several(self, things: Sequence[Thing], called: str) -> Result:
         """How several things are."""
@@ -124,6 +145,23 @@ def _state(thing: Thing) -> str:
     if thing.kind == "media_player" and thing.state == "playing" and (title := thing.attributes.get("media_title")):
         return f"plays {title}"
     return f"is {thing.state.replace('_', ' ')}"
+
+
+def is_so(thing: Thing, asked: str) -> bool | None:
+    """Whether a thing is on, open, locked or the opposite; None where that is unknown or not said of such a thing."""
+    if thing.away:
+        return None
+    if asked in ("open", "closed") and (
+        thing.kind == "cover" or (thing.kind == "binary_sensor" and thing.device_class in _OPEN_OR_CLOSED)
+    ):
+        return (thing.state in ("closed", "off")) is (asked == "closed")
+    if asked in ("locked", "unlocked") and thing.kind == "lock":
+        return (thing.state == "locked") is (asked == "locked")
+    if asked == "playing" and thing.kind == "media_player":
+        return thing.state == "playing"
+    if asked in ("on", "running", "off") and thing.kind in _USES:
+        return (thing.state in _ON) is (asked != "off")
+    return None
 
 
 def opens_a_way_in(thing: Thing) -> bool:
