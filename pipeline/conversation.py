@@ -140,6 +140,7 @@ class Conversation:
                 loudness=loudness or self._ducker,
                 context=self._functions.context,
                 elsewhere=elsewhere,
+                spoken_from=len(prompt.opening()),
             ),
             knowledge=knowledge,
             own_replies=engines.own_replies,

@@ -135,7 +135,12 @@ class WrittenConversation:
             knowledge=knowledge,
         )
         local = LocalAnswers(
-            self._intents, self._executor, caller=self._caller, loudness=None, context=functions.context
+            self._intents,
+            self._executor,
+            caller=self._caller,
+            loudness=None,
+            context=functions.context,
+            spoken_from=len(prompt.opening()),
         )
         writer = Writer(
             request,

@@ -20,7 +20,9 @@ _GROUPS: Final[Mapping[str, str]] = {
     "media_player": "tv", "vacuum": "vacuum",
 }  # fmt: skip
 _NAMES: Final = {"thing": "name", "area": "room", "temperature": "degrees", "past": "when"}
-_TAKEN: Final = frozenset({"name", "room", "brightness", "color", "degrees", "position", "action", "when"})
+_TAKEN: Final = frozenset(
+    {"name", "room", "brightness", "color", "degrees", "position", "action", "when", "change", "asked"}
+)
 
 INTENTS: Final = frozenset(_PLAIN) | {"HassTurnOn", "HassTurnOff"}
 """Intents about the house that a tool carries out."""

@@ -2,7 +2,7 @@
 of ours.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -11,16 +11,25 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 
 from pipeline.caller import Caller
-from pipeline.intents.calls import FOLLOWED, MISSING
+from pipeline.intents.calls import MISSING
+from pipeline.intents.follow_ups import Said
 from pipeline.intents.matching import LocalIntents, Match
 from pipeline.toolbox import allowed
 from tools.executor import Executor
+from tools.lists import TODO
 from tools.outcomes import Status
 from tools.tool import Context, Effect
 
 VOLUME: Final = {"Louder": 0.25, "Quieter": -0.25, "SetVolume": None}
 """What changes the volume, and by how much; None sets it."""
 QUIETEST: Final = 0.1
+
+
+INSTEAD: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "finish_todo": ("remove_from_list", {"title": "item"}),
+    "read_todos": ("read_list", {}),
+}
+"""What is asked of our own to-do list where nobody else keeps one: the tool, and its names of the arguments."""
 
 
 class Loudness(Protocol):
@@ -41,6 +50,7 @@ class LocalAnswers:
         loudness: where the caller hears the assistant; None where it only writes.
         context: says who calls a tool in the turn that is under way.
         elsewhere: what was said with the same person at another device; None where nothing is kept.
+        spoken_from: how many messages of the conversation are examples for the model, which nobody said.
     """
 
     def __init__(
@@ -52,6 +62,7 @@ class LocalAnswers:
         loudness: Loudness | None,
         context: Callable[[], Context],
         elsewhere: Callable[[], Awaitable[Sequence[LLMContextMessage]]] | None = None,
+        spoken_from: int = 0,
     ) -> None:
         self._house = self._intents = intents
         self.language = intents.language
@@ -62,7 +73,7 @@ class LocalAnswers:
         self._loudness = loudness
         self._context = context
         self._elsewhere = elsewhere
-        self._last: Match | None = None
+        self._spoken_from = spoken_from
 
     async def answer(self, conversation: LLMContext, *, speculative: bool) -> str | None:
         """Answer the last message, or return None where that is for the language model.
@@ -76,33 +87,16 @@ class LocalAnswers:
         self._intents = await self._house.in_language(self.language)
         if (answer := await self._confirmed(text, speculative=speculative)) is not None:
             return answer
-        matches = self._followed(self._intents.match_all(text))
+        before, asked = _earlier(conversation.messages[self._spoken_from :])
+        matches = self._intents.match_all(text, before, asked=asked)
         if not matches or (self._others_may_help(conversation) and any(self._is_declined(match) for match in matches)):
-            self._last = None
             return None
         if speculative and not all(self._only_tells(match) for match in matches):
             raise NotOnSpeculation
         logger.debug(f"{[match.intent for match in matches]} need no language model")
         answers = [await self._carry_out(match, conversation) for match in matches]
-        self._last = matches[-1] if matches[-1].tool in FOLLOWED else None
         known = [answer for answer in answers if answer is not None]
         return " ".join(known) if known else None
-
-    def _followed(self, matches: list[Match]) -> list[Match]:
-        """Ask again with other words what was asked last, where somebody says no more than those."""
-        if not any(match.intent == "AndThen" for match in matches):
-            return matches
-        last, words = self._last, matches[0]
-        if last is None or last.tool is None or len(matches) > 1 or not words.slots.keys() <= FOLLOWED[last.tool]:
-            return []
-        return [
-            replace(
-                last,
-                slots={**last.slots, **words.slots},
-                arguments={**last.arguments, **words.slots},
-                words={**last.words, **words.words},
-            )
-        ]
 
     async def _confirmed(self, text: str, *, speculative: bool) -> str | None:
         """Take a yes or no to what the assistant asked before an action that matters."""
@@ -118,6 +112,8 @@ class LocalAnswers:
         return self._intents.confirmed(outcome) if outcome is not None else None
 
     async def _carry_out(self, match: Match, conversation: LLMContext) -> str | None:
+        if match.tool in INSTEAD and match.tool not in self._effects:
+            match = _instead(match)
         if match.tool is not None and match.tool not in self._effects:
             return self._intents.say(Match(MISSING[match.tool]), None) if match.tool in MISSING else None
         if match.tool is not None:
@@ -125,7 +121,7 @@ class LocalAnswers:
             if outcome.status is Status.INVALID:
                 return None
             return self._intents.say(match, outcome)
-        if match.intent == "Repeat" and (answer := _last_answer(conversation.messages)):
+        if match.intent == "Repeat" and (answer := _last_answer(conversation.messages[self._spoken_from :])):
             return answer
         if match.intent == "Continue":
             return self._intents.say(Match("Continued" if await self._continued(conversation) else "NoEarlier"), None)
@@ -157,12 +153,18 @@ class LocalAnswers:
         )
 
     def _is_declined(self, match: Match) -> bool:
-        return match.intent.startswith("No") or match.tool not in (None, *self._effects)
+        return match.intent.startswith("No") or match.tool not in (None, *self._effects, *INSTEAD)
 
     def _only_tells(self, match: Match) -> bool:
         if match.tool is None:
             return match.intent not in (*VOLUME, "Continue")
         return self._effects.get(match.tool, Effect.READ) in (Effect.READ, Effect.PRIVATE)
+
+
+def _instead(match: Match) -> Match:
+    tool, named = INSTEAD[match.tool or ""]
+    arguments = {named[name]: value for name, value in match.arguments.items() if name in named}
+    return replace(match, tool=tool, arguments={**arguments, "list_name": TODO})
 
 
 def _last_words(messages: Sequence[LLMContextMessage]) -> str:
@@ -172,6 +174,20 @@ def _last_words(messages: Sequence[LLMContextMessage]) -> str:
         return ""
     content = last.get("content")
     return content if isinstance(content, str) else ""
+
+
+def _earlier(messages: Sequence[LLMContextMessage]) -> tuple[list[Said], bool]:
+    """What the person said before their last words, and whether they were asked something just before those."""
+    said: list[Said] = []
+    asked = False
+    for message in messages[:-1]:
+        if not isinstance(message, dict) or not isinstance(content := message.get("content"), str):
+            continue
+        if message["role"] == "user":
+            said.append(Said(content, asked))
+        elif message["role"] == "assistant":
+            asked = "?" in content
+    return said, asked
 
 
 def _last_answer(messages: Sequence[LLMContextMessage]) -> str:

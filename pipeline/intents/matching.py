@@ -8,7 +8,7 @@ whatever says more than a command is for the language model.
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ from hassil.recognize import RecognizeResult
 from home_assistant_intents import get_intents
 
 from pipeline.intents import home_calls
-from pipeline.intents.calls import CONVERSATION, DECLINED, RELATIVE_VOLUME, TOOLS, Call, calls
+from pipeline.intents.calls import CONVERSATION, DECLINED, FOLLOWED, RELATIVE_VOLUME, TOOLS, Call, calls
+from pipeline.intents.follow_ups import UNDO, FollowUps, Said, irrevocable, undone
 from pipeline.intents.phrases import Phrases, read_sentences
 from pipeline.intents.replies import Replies
 from tools.outcomes import Outcome, Status
@@ -29,6 +30,10 @@ MOST_COMMANDS: Final = 3
 """Commands in one utterance."""
 MOST_READINGS: Final = 20
 """Ways to read one utterance that are looked at."""
+MOST_TURNS: Final = 4
+"""Turns back to which somebody may go on from."""
+AND_THEN: Final = "AndThen"
+"""The intent of who asks the last question again with another word."""
 _LONGEST_TIMER: Final = {"from": 1, "to": 300}
 """Of any unit: people say 120 minutes, where Home Assistant's templates end at 100."""
 _EXAMPLE: Final = "timer 10"
@@ -69,6 +74,7 @@ class LocalIntents:
         own, theirs = read_sentences(self.language), get_intents(_THEIR_CODES.get(self.language, self.language))
         self._declining = bool(own)
         self._phrases = Phrases(self.language, own)
+        self._follow_ups = FollowUps(self._phrases, own.get("follow_ups", {}))
         self._replies = Replies(self.language, own, theirs)
         self._lists: dict[str, SlotList] = {name: TextSlotList(name, []) for name in ("area", "floor", "name", "zone")}
         self._sets: list[Intents] = []
@@ -82,13 +88,21 @@ class LocalIntents:
         for intents in self._sets:
             self._readings(own.get("example", _EXAMPLE), intents)
 
-    def match_all(self, text: str) -> list[Match]:
-        """Recognize one command, or several that are joined; empty where the words are for the language model."""
+    def match_all(self, text: str, before: Sequence[Said] = (), *, asked: bool = False) -> list[Match]:
+        """Recognize one command, or several that are joined; empty where the words are for the language model.
+
+        Args:
+            before: what the same person said before, the latest last: they may go on from it.
+            asked: whether the assistant has asked them something since.
+        """
         if len(text) > LONGEST:
             return []
-        found = self._joined(text, MOST_COMMANDS)
+        context = _Before(self, before)
+        found = self._joined(text, MOST_COMMANDS, context)
+        if not found:
+            found = self._followed(text, context, asked=asked) or self._corrected(text, context)
         if not found and (probably := self._phrases.misheard(text)):
-            found = self._joined(probably, MOST_COMMANDS)
+            found = self._joined(probably, MOST_COMMANDS, context)
         return found[:1] if all(match == found[0] for match in found) else found
 
     def say(self, match: Match, outcome: Outcome | None) -> str | None:
@@ -139,14 +153,49 @@ class LocalIntents:
                 self._others[language] = other
         return self._others[language]
 
-    def _joined(self, text: str, most: int) -> list[Match]:
-        if (found := self._match(self._phrases.command(text))) or most == 1:
+    def _joined(self, text: str, most: int, before: "_Before") -> list[Match]:
+        if (found := self._named(self._phrases.command(text), before)) or most == 1:
             return found
         for first, rest in self._phrases.splits(text):
-            matches = self._match(self._phrases.command(first))
-            if matches and (others := self._joined(rest, most - 1)):
+            matches = self._named(self._phrases.command(first), before)
+            if not matches:
+                continue
+            others = self._joined(rest, most - 1, before.then(matches))
+            if others or (others := self._another_such(matches, rest)):
                 return [*matches, *others]
         return []
+
+    def _named(self, command: str, before: "_Before") -> list[Match]:
+        """The calls of one command in which a pronoun may stand for what was spoken of before."""
+        if self._follow_ups.has_pronoun(command):
+            named = self._follow_ups.with_names(command, _calls(before.matches))
+            if named is not None and (found := self._match(named)):
+                return found
+        found = self._match(command)
+        if found and found[0].intent == AND_THEN:
+            return _asked_again(before.matches, found)
+        return _taken_back(before.matches) if found and found[0].intent == UNDO else found
+
+    def _another_such(self, before: Sequence[Match], words: str) -> list[Match]:
+        """What "the rice timer" is behind "cancel the pasta timer and"."""
+        return [_match_of(call) for call in self._follow_ups.another_such(_calls(before)[-1], words)]
+
+    def _followed(self, text: str, before: "_Before", *, asked: bool) -> list[Match]:
+        if not self._follow_ups.may_follow(text, asked=asked):
+            return []
+        return [_match_of(call) for call in self._follow_ups.read(text, _calls(before.matches), asked=asked)]
+
+    def _corrected(self, text: str, before: "_Before") -> list[Match]:
+        """What somebody wants who said one thing and another in the same breath: "for five minutes, no, eight"."""
+        if (halves := self._follow_ups.halves(text)) is None:
+            return []
+        first = self._joined(halves[0], MOST_COMMANDS, before)
+        if not first:
+            return []
+        if second := self._joined(halves[1], MOST_COMMANDS, before.then(first)):
+            return second
+        changed = self._follow_ups.corrected(_calls(first)[-1], halves[1])
+        return [*first[:-1], *map(_match_of, changed)] if changed else []
 
     def _match(self, command: str) -> list[Match]:
         """The calls of one command: several only where it names several items."""
@@ -187,6 +236,59 @@ class LocalIntents:
                 reading.intent.name, slots, self._phrases, home=bool(self._house), declining=self._declining
             )
         ]
+
+
+class _Before:
+    """What the turn before was understood to want, which is found out once somebody needs to know."""
+
+    def __init__(self, intents: LocalIntents, said: Sequence[Said]) -> None:
+        self._intents = intents
+        self._said = said[-MOST_TURNS:]
+        self._matches: list[Match] | None = None
+
+    @property
+    def matches(self) -> list[Match]:
+        if self._matches is None:
+            *earlier, last = self._said or [Said("")]
+            self._matches = self._intents.match_all(last.text, earlier, asked=last.asked)
+        return self._matches
+
+    def then(self, matches: list[Match]) -> "_Before":
+        """The same for what is said behind a command in the same breath."""
+        after = _Before(self._intents, ())
+        after._matches = matches
+        return after
+
+
+def _calls(matches: Sequence[Match]) -> list[Call]:
+    return [Call(match.intent, match.tool, match.arguments) for match in matches]
+
+
+def _match_of(call: Call) -> Match:
+    words = {name: str(value) for name, value in call.arguments.items()}
+    return Match(call.intent, call.arguments, call.tool, call.arguments, words)
+
+
+def _asked_again(before: Sequence[Match], found: Sequence[Match]) -> list[Match]:
+    """What was asked last, with the words in which somebody asks it again."""
+    last, words = before[-1] if before else None, found[0]
+    if last is None or last.tool is None or not words.slots.keys() <= FOLLOWED.get(last.tool, frozenset()):
+        return []
+    return [
+        replace(
+            last,
+            slots={**last.slots, **words.slots},
+            arguments={**last.arguments, **words.slots},
+            words={**last.words, **words.words},
+        )
+    ]
+
+
+def _taken_back(before: Sequence[Match]) -> list[Match]:
+    calls = undone(_calls(before))
+    if not calls:
+        return [Match("NoUndo" if irrevocable(_calls(before)) else "StopTalking")]
+    return [_match_of(call) for call in calls]
 
 
 def _as_said(command: str, entity: MatchEntity) -> str:

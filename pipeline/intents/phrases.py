@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.intents.conversions import Conversion, SpokenConversions
+from pipeline.intents.moments import Moment, SpokenMoments
 from pipeline.intents.sums import NumberWords, Rewrites, SpokenSums, compiled, rewritten
 from voice.hypothesis import words_of
 
@@ -29,10 +30,15 @@ _NO: Final = ("no", "stop")
 """What is understood in languages without a file of their own."""
 _SENTENCES: Final = Path(__file__).parent / "sentences"
 _NEVER: Final = r"(?!)"
-_TIME_OF_DAY = re.compile(r"(quarter to )?(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?( ?[ap]m)?", re.IGNORECASE)
+_TIME_OF_DAY = re.compile(
+    r"(?:(?:quarter|\d{1,2}(?: minutes?)?) (?:to|past) )?(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?( ?[ap]m)?",
+    re.IGNORECASE,
+)
 _NAMES: Final = frozenset({"name", "place"})
-_TIME: Final = "at"
-"""The slot whose words `time_of_day` is to understand."""
+"""Slots for what has a name: it has no article and few words."""
+_TIMES: Final = frozenset({"at", "moment", "length", "reminder", "date"})
+"""Slots whose words have to name a time, a length, or something to be reminded of then."""
+_NAME: Final = "name"
 _PLACE: Final = "place"
 _THING: Final = "thing"
 """Something in the house, which Home Assistant may call anything."""
@@ -54,19 +60,26 @@ class Phrases:
     def __init__(self, language: str, data: Mapping[str, Any]) -> None:
         self._before = _any_of(data.get("before", ()), "{}")
         self._after = _any_of(data.get("after", ()), r"{}[\s.!?]*$")
+        self._fillers: Rewrites = compiled((pattern, "") for pattern in data.get("fillers", ()))
         self._rewrites: Rewrites = compiled(data.get("rewrites", ()))
         self._misheard: Rewrites = compiled(data.get("misheard", ()))
         self._joiner = re.compile(data.get("joiner", r"[.;!?] "), re.IGNORECASE)
         self._between_items = re.compile(data.get("between_items", r"\s*,\s*"), re.IGNORECASE)
         self._kept_together = frozenset(data.get("kept_together", ()))
+        self._before_an_item = re.compile(f"^(?:{data.get('before_an_item', _NEVER)})", re.IGNORECASE)
+        self._places: Mapping[str, str] = data.get("places", {})
         self._articles = frozenset(data.get("articles", ()))
         self._not_free = frozenset(data.get("not_free", ()))
         self._not_names = self._not_free.union(data.get("not_names", ()))
         self._not_things = self._not_free.union(data.get("not_things", ()))
         self._yes, self._no = (_spoken(data.get(answer, words)) for answer, words in (("yes", _YES), ("no", _NO)))
+        self._polite = _spoken(data.get("polite", ()))
         self._times: Rewrites = compiled(data.get("times", ()))
         self._numbers = NumberWords(language, data.get("number_variants", ())) if data else None
         numbers = self._numbers
+        moments = data.get("moments")
+        self._moments = SpokenMoments(numbers, self.time_of_day, moments) if numbers and moments else None
+        self._reminded = re.compile(f"(?:{moments['reminded']})", re.IGNORECASE) if moments else None
         self._sums = SpokenSums(numbers, data["sums"]) if numbers and "sums" in data else None
         self._conversions = (
             SpokenConversions(numbers, data["conversions"]) if numbers and "conversions" in data else None
@@ -74,7 +87,7 @@ class Phrases:
 
     def command(self, text: str) -> str:
         """Take away what surrounds a command: an address, fillers, courtesies and punctuation."""
-        said = " ".join(text.replace("’", "'").split())
+        said = rewritten(" ".join(text.replace("’", "'").split()), self._fillers)
         for _ in range(MOST_COURTESIES):
             courtesy = self._before.match(said)
             said = said[courtesy.end() :] if courtesy else said
@@ -90,9 +103,23 @@ class Phrases:
         return probably if probably != said else None
 
     def agrees(self, text: str) -> bool | None:
-        """Whether somebody says yes or no to what they were asked; None where it is neither."""
-        words = " ".join(words_of(text))
-        return True if words in self._yes else False if words in self._no else None
+        """Whether somebody says yes or no to what they were asked; None where it is neither, or both."""
+        words = words_of(rewritten(text, self._fillers))
+        if (whole := " ".join(words)) in self._yes | self._no:
+            return whole in self._yes
+        answers = self._answers(words) or set()
+        return answers.pop() if len(answers) == 1 else None
+
+    def _answers(self, words: Sequence[str]) -> set[bool] | None:
+        """The answers that these words are made up of, as in "yes, please do it"; None where they say more."""
+        if not words:
+            return set()
+        for length in range(len(words), 0, -1):
+            said = " ".join(words[:length])
+            polite = said in self._polite
+            if (polite or said in self._yes | self._no) and (rest := self._answers(words[length:])) is not None:
+                return rest if polite else {said in self._yes, *rest}
+        return None
 
     def splits(self, text: str) -> list[tuple[str, str]]:
         """The ways to take an utterance for one command and what follows it."""
@@ -102,25 +129,31 @@ class Phrases:
     def free(self, slot: str, words: str) -> str | None:
         """What somebody said freely, without its article, or None where it is rather the rest of a sentence."""
         spoken = words.strip(" .,;:!?\"'").split()
-        if slot == _TIME or slot in _OPEN:
+        if slot in _TIMES or slot in _OPEN:
             return " ".join(spoken)
         while slot in _NAMES and spoken and spoken[0].lower() in self._articles:
             spoken = spoken[1:]
             if slot == _PLACE and spoken and spoken[0].islower():
                 # "In the Azores" is somewhere, "in the film" is not.
                 return None
+        if slot == _NAME and any(word.endswith(",") for word in spoken[:-1]):
+            return None
         said = [word.strip(",.").lower() for word in spoken]
         wrong, most = (self._not_names, WORDS_OF_A_NAME) if slot in _NAMES else (self._not_free, FREE_WORDS)
         if slot == _TOPIC:
             wrong = self._not_things
         elif slot == _THING:
             wrong, most = self._not_things, WORDS_OF_A_THING
+            if self.ends_in_moment(words):
+                # What is wanted later is not done at all, whatever it is.
+                return " ".join(spoken)
             if any(not self._articles.intersection(item.split()[:1]) for item in self.items(" ".join(spoken))[1:]):
                 # "Turn on the fan and close the window" are two commands, not two things.
                 return None
         if not said or said[-1] in self._articles or wrong.intersection(said):
             return None
-        return " ".join(spoken) if len(spoken) <= most or "," in words else None
+        longest = max(len(item.split()) for item in self.items(" ".join(spoken)) or spoken)
+        return " ".join(spoken) if longest <= most else None
 
     def items(self, words: str) -> list[str]:
         """The items of "milk, eggs and bread"."""
@@ -128,12 +161,41 @@ class Phrases:
             return [words]
         return [item for item in self._between_items.split(words) if item]
 
+    def listed(self, words: str) -> list[str]:
+        """The items of "the milk, some eggs and bread" as they stand on a list."""
+        return [self._before_an_item.sub("", item) for item in self.items(words)]
+
+    def place(self, words: str) -> str:
+        """A place as the tools know it: "Tokio" is Tokyo."""
+        return self._places.get(words.lower(), words)
+
     def time_of_day(self, words: str) -> str | None:
         """A time of day as the tools understand it, such as 7:30 pm; None where the words are none."""
         digits = self._numbers.as_digits(words) if self._numbers else words
         said = rewritten(digits.lower().strip(), self._times).strip()
         time = _TIME_OF_DAY.fullmatch(said)
         return said if time and int(time["hour"]) < 24 and int(time["minute"] or 0) < 60 else None
+
+    def moment(self, words: str) -> Moment | None:
+        """When something is to be; None where the words say nothing of it."""
+        return self._moments.read(words) if self._moments else None
+
+    def ends_in_moment(self, words: str) -> bool:
+        """Whether words end in a moment, as in "the lights in ten minutes"."""
+        return self._moments is not None and self._moments.ends(words)
+
+    def length(self, words: str) -> float | None:
+        """Seconds of a length of time; None where the words are none."""
+        return self._moments.length(words) if self._moments else None
+
+    def reminder(self, words: str) -> tuple[str, Moment | None] | None:
+        """Of what somebody wants to be reminded, and when, where they said so; None where they want no such thing."""
+        if self._moments is None or self._reminded is None:
+            return None
+        if (found := self._moments.split(words, self._reminded)) is not None:
+            return found
+        begins = self._reminded.match(words)
+        return (words[begins.end() :], None) if begins else None
 
     def number(self, words: str) -> float | None:
         """An amount in words or digits; None where the words are none."""

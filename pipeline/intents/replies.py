@@ -1,7 +1,7 @@
 """The sentences that answer commands, in the language of the templates."""
 
-from collections.abc import Mapping
-from datetime import date, time
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any, Final
 
@@ -42,7 +42,10 @@ class Replies:
         self._theirs: Mapping[str, Mapping[str, str]] = theirs["responses"]["intents"] if theirs else {}
         environment = SandboxedEnvironment(autoescape=False)
         environment.filters["capitalize_first"] = begun
-        environment.globals |= {"day_of": self._day_of, "number": self._number}
+        environment.globals |= {
+            "day_of": self._day_of, "number": self._number, "listed": self._listed, "length_of": self._length_of,
+            "moment_of": self._moment_of,
+        }  # fmt: skip
         self._template = cache(environment.from_string)
 
     def say(
@@ -107,9 +110,35 @@ class Replies:
         if "value" in data:
             named["value"] = self._number(str(data["value"]))
         if data.get("items"):
-            *others, last = data["items"]
-            named["items"] = f"{', '.join(others)} {self._names['and']} {last}" if others else last
+            named["items"] = self._listed(data["items"])
         return named
+
+    def _listed(self, items: Sequence[str]) -> str:
+        *others, last = items
+        return f"{', '.join(others)} {self._names['and']} {last}" if others else last
+
+    def _length_of(self, seconds: float) -> str:
+        """A length of time in words, without the seconds of hours."""
+        whole = round(seconds / 60) * 60 if seconds >= 3600 else round(seconds)
+        counts = {"days": whole // 86400, "hours": whole % 86400 // 3600, "minutes": whole % 3600 // 60}
+        counts["seconds"] = whole % 60
+        units: Mapping[str, Sequence[str]] = self._names["spoken"]["units"]
+        said = [f"{count} {units[unit][count != 1]}" for unit, count in counts.items() if count]
+        return self._listed(said) if said else f"0 {units['seconds'][1]}"
+
+    def _moment_of(self, timer: Mapping[str, Any]) -> str:
+        """When something is due, and how it comes again."""
+        spoken: Mapping[str, Any] = self._names["spoken"]
+        due = datetime.fromisoformat(timer["at"])
+        today = (due - timedelta(seconds=timer["left"])).date()
+        weekday = self._names["weekdays"][due.weekday()]
+        away = (due.date() - today).days
+        day = spoken["days"].get(str(away)) or spoken["weekday" if away < 7 else "date"].format(
+            weekday=weekday, day=due.day, month=self._names["months"][due.month - 1]
+        )
+        at = spoken["time" if due.minute else "hour"].format(hour=due.hour, minute=due.minute)
+        again = spoken["repeats"].get(timer.get("repeat") or "", "").format(weekday=weekday)
+        return f"{day} {at}{again}".strip()
 
     def _number(self, number: str) -> str:
         return number.replace(".", ",") if self._decimal_comma else number

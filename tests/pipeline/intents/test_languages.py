@@ -23,6 +23,12 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("Weck mich um halb sieben", "set_alarm", {"time": "6:30"}), ("Weck mich um 7 Uhr morgens, bitte.", "set_alarm", {"time": "7 am"}),
         ("Stell den Wecker auf 6 Uhr 30", "set_alarm", {"time": "6:30"}), ("Stell einen Wecker für Viertel nach acht", "set_alarm", {"time": "8:15"}),
         ("Erinnere mich um 18 Uhr an die Wäsche", "set_reminder", {"text": "die Wäsche", "time": "18"}),
+        ("Erinnere mich morgen um neun an den Termin", "set_reminder", {"text": "den Termin", "time": "9", "day": "tomorrow"}), ("Weck mich werktags um 6 Uhr 45", "set_alarm", {"time": "6:45", "repeat": "weekdays"}),
+        ("Weck mich jeden Montag um sieben", "set_alarm", {"time": "7", "day": "monday", "repeat": "weekly"}), ("Weck mich morgen früh um halb sieben", "set_alarm", {"time": "6:30 am", "day": "tomorrow"}),
+        ("Erinnere mich heute Abend um acht, den Müll rauszubringen", "set_reminder", {"text": "den Müll rauszubringen", "time": "8 pm", "day": "today"}), ("Erinner mich in einer Viertelstunde an den Ofen", "set_reminder", {"text": "den Ofen", "minutes": 15}),
+        ("Stell bitte einen Timer auf eineinhalb Stunden", "set_timer", {"hours": 1, "minutes": 30}), ("Stopp den Nudeltimer", "cancel_timer", {"name": "Nudel"}), ("Lösche alle Wecker", "cancel_timer", {"kind": "alarm", "all_of_them": True}),
+        ("Welche Erinnerungen habe ich?", "timer_status", {"kind": "reminder"}), ("Ähm, stell mal äh einen Timer auf fünf Minuten", "set_timer", {"minutes": 5}), ("Wie spät ist es in Tokio?", "get_time", {"place": "Tokyo"}),
+        ("Steht Milch auf der Einkaufsliste?", "find_on_list", {"item": "Milch"}),
         ("Setze Milch auf die Einkaufsliste", "add_to_list", {"item": "Milch"}), ("Füge bitte Brot zur Einkaufsliste hinzu.", "add_to_list", {"item": "Brot"}),
         ("Streiche Milch von der Einkaufsliste", "remove_from_list", {"item": "Milch"}), ("Was steht auf der Einkaufsliste?", "read_list", {}),
         ("Lösche die Einkaufsliste", "clear_list", {}), ("Was ist 12 mal 9?", "calculate", {"expression": "12 * 9"}),
@@ -38,6 +44,10 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("Bitte nicht stören.", "do_not_disturb", {}), ("Stör mich zwei Stunden lang nicht", "do_not_disturb", {"hours": 2}), ("Stör mich bis 18 Uhr nicht", "do_not_disturb", {"until": "18"}), ("Du darfst mich wieder stören", "disturb_again", {}),
     ],
     "fr": [
+        ("Mets un minuteur d'une heure et demie", "set_timer", {"hours": 1, "minutes": 30}), ("Arrête le minuteur des pâtes", "cancel_timer", {"name": "pâtes"}), ("Réveille-moi demain à six heures et demie", "set_alarm", {"time": "6:30", "day": "tomorrow"}),
+        ("Réveille-moi tous les lundis à sept heures", "set_alarm", {"time": "7", "day": "monday", "repeat": "weekly"}), ("Réveille-moi en semaine à 6h45", "set_alarm", {"time": "6:45", "repeat": "weekdays"}),
+        ("Rappelle-moi demain à neuf heures d'appeler le plombier", "set_reminder", {"text": "appeler le plombier", "time": "9", "day": "tomorrow"}), ("Rappelle-moi dans un quart d'heure de vérifier le four", "set_reminder", {"text": "vérifier le four", "minutes": 15}),
+        ("Supprime toutes les alarmes", "cancel_timer", {"kind": "alarm", "all_of_them": True}), ("Combien font quinze pour cent de quatre-vingts ?", "calculate", {"expression": "15 % of 80"}), ("Quels sont mes rappels ?", "timer_status", {"kind": "reminder"}),
         ("Quelle heure est-il ?", "get_time", {}), ("Il est quelle heure ?", "get_time", {}), ("Tu peux me dire l'heure, s'il te plaît ?", "get_time", {}),
         ("Quel temps fait-il ?", "get_weather", {}), ("Est-ce qu'il va pleuvoir demain ?", "get_weather", {"when": "tomorrow", "about": "rain"}),
         ("Quel jour sommes-nous ?", "get_date", {"day": "today"}), ("On est quel jour aujourd'hui ?", "get_date", {"day": "today"}), ("Quel jour est-ce demain ?", "get_date", {"day": "tomorrow"}),
@@ -59,6 +69,10 @@ TOOLS: Mapping[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("Ne me dérange pas pendant deux heures", "do_not_disturb", {"hours": 2}), ("Ne me dérangez pas jusqu'à 18 heures", "do_not_disturb", {"until": "18"}), ("Tu peux me déranger à nouveau.", "disturb_again", {}),
     ],
     "es": [
+        ("Pon un temporizador de una hora y media", "set_timer", {"hours": 1, "minutes": 30}), ("Despiértame mañana a las seis y media", "set_alarm", {"time": "6:30", "day": "tomorrow"}), ("Despiértame todos los lunes a las siete", "set_alarm", {"time": "7", "day": "monday", "repeat": "weekly"}),
+        ("Despiértame entre semana a las 6:45", "set_alarm", {"time": "6:45", "repeat": "weekdays"}), ("Recuérdame esta noche a las ocho sacar la basura", "set_reminder", {"text": "sacar la basura", "time": "8 pm", "day": "today"}),
+        ("Recuérdame mañana a las nueve llamar al fontanero", "set_reminder", {"text": "llamar al fontanero", "time": "9", "day": "tomorrow"}), ("Borra todas las alarmas", "cancel_timer", {"kind": "alarm", "all_of_them": True}), ("Quita la leche de la lista de la compra", "remove_from_list", {"item": "leche"}),
+        ("¿Qué recordatorios tengo?", "timer_status", {"kind": "reminder"}), ("¿Cuánto le falta a la pasta?", "timer_status", {"name": "pasta"}),
         ("¿Qué hora es?", "get_time", {}), ("Dime la hora, por favor.", "get_time", {}), ("¿Me puedes decir la hora?", "get_time", {}),
         ("¿Qué tiempo hace?", "get_weather", {}), ("¿Va a llover mañana?", "get_weather", {"when": "tomorrow", "about": "rain"}),
         ("¿Qué día es hoy?", "get_date", {"day": "today"}), ("¿A qué fecha estamos?", "get_date", {"day": "today"}), ("¿Qué día es mañana?", "get_date", {"day": "tomorrow"}),
@@ -102,7 +116,7 @@ FOR_THE_MODEL = {
     "de": [
         "Warum ist der Himmel blau?", "Erzähl mir eine Geschichte über einen Timer", "Mach das Licht an, wenn der Held im Roman nach Hause kommt", "Das Licht ist schön", "Wie spät ist es auf dem Mars?",
         "Was ist Liebe?", "Wie funktioniert eine Einkaufsliste?", "Ich habe gestern einen Timer gestellt", "Wer hat das Licht erfunden?", "Wie wird das Wetter, wenn ich zum Mars fliege?",
-        "Ruf mir ein Taxi.", "Warum ruft Anna nicht an?", "Was ist die Hauptstadt von Frankreich?", "Stell dir vor, du wärst ein Timer", "Weck nicht die schlafenden Hunde", "Erinnere mich morgen um neun an den Termin", "Halt mal die Luft an", "Weiter.", "Die Lampe.", "5.",
+        "Ruf mir ein Taxi.", "Warum ruft Anna nicht an?", "Was ist die Hauptstadt von Frankreich?", "Stell dir vor, du wärst ein Timer", "Weck nicht die schlafenden Hunde", "Halt mal die Luft an", "Weiter.", "Die Lampe.", "5.",
     ],
     "fr": [
         "Pourquoi le ciel est-il bleu ?", "Raconte-moi une histoire", "Quelle heure est-il dans le roman ?", "La lumière est belle", "Quel temps fait-il si je vais sur Mars ?",

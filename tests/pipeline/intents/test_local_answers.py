@@ -234,3 +234,39 @@ async def test_who_asks_on_needs_to_say_only_what_is_different(tmp_path: Path) -
 
 async def test_where_the_house_has_no_such_tool_it_says_so(talk: Talk) -> None:
     assert await talk.say("What's the weather like?") == "I can't check the weather here."
+
+
+async def test_examples_for_the_model_were_never_said(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.context.set_messages(
+        [{"role": "user", "content": "What time is it?"}, {"role": "assistant", "content": "It's 20:29."}]
+    )
+    talk.answers._spoken_from = 2
+    assert await talk.say("What did you say?") == "I haven't said anything yet."
+    assert await talk.say("And in London?") is None
+
+
+async def test_what_was_just_set_is_corrected_and_taken_back(talk: Talk) -> None:
+    assert await talk.say("Set a timer for five minutes.") == "5 minutes, starting now."
+    assert await talk.say("No, I mean eight minutes.") == "I stopped the 5 minute timer. 8 minutes, starting now."
+    assert await talk.say("Cancel that.") == "I stopped the 8 minute timer."
+    assert await talk.say("Which timers are running?") == "There is no timer running."
+
+
+async def test_nothing_is_taken_back_where_only_a_question_was_asked(talk: Talk) -> None:
+    await talk.say("Set a timer for five minutes.")
+    await talk.say("What time is it?")
+    assert await talk.say("Cancel that.") == ""
+    assert await talk.say("Which timers are running?") == "The 5 minute timer has 5 minutes left."
+
+
+async def test_what_was_left_out_is_asked_for(talk: Talk) -> None:
+    assert await talk.say("Set a timer.") == "For how long?"
+    assert await talk.say("Ten minutes.") == "10 minutes, starting now."
+    assert await talk.say("Remind me to call Ana.") == "When shall I remind you?"
+    assert await talk.say("In half an hour.") == "I'll remind you in 30 minutes: call Ana."
+
+
+async def test_without_another_program_our_own_list_is_the_one_for_to_dos(talk: Talk) -> None:
+    await talk.say("Add call the plumber to my to-do list")
+    assert await talk.say("Check off call the plumber.") == "I took call the plumber off the to-do list."

@@ -183,7 +183,7 @@ FOR_THE_MODEL = [
     "What did you say about the Romans?", "Can you repeat the first line of the poem?", "Stop me if you have heard this one", "Tell me about the weather in the eighteenth century",
     "Will it rain in the film?", "What's the weather like on Jupiter's moons?", "What is a good time to visit Japan?", "What time does the sun rise on Mars?",
     "Play a game with me", "Who plays the next song in the musical?", "Wake me up before you go-go is a great song", "Wake me up at the break of dawn",
-    "Tomorrow is another day", "What day is Christmas on?", "What is the next date of a solar eclipse?", "How many timers does a kitchen need?",
+    "Tomorrow is another day", "What is the next date of a solar eclipse?", "How many timers does a kitchen need?",
     "Two plus two is what the teacher asked me yesterday", "Multiply the loaves and the fishes", "I am too loud and nobody likes me", "Set a timer for ten minutes if it rains", "What is the shopping list of a vegan?", "Write a shopping list for a birthday party", "Clear my mind", "The light.", "Next.", "Pause.", "5.",
 ]  # fmt: skip
 
@@ -239,10 +239,15 @@ def test_a_command_beside_something_else_is_for_the_model(text: str) -> None:
         ("Add milk, eggs and bread to the shopping list", ["milk", "eggs", "bread"]),
         ("Put salt and olive oil on my list", ["salt", "olive oil"]),
         ("Take apples, pears, and plums off the shopping list.", ["apples", "pears", "plums"]),
+        (
+            "Add milk and bread and butter and honey and coffee and sugar and flour to the shopping list",
+            ["milk", "bread", "butter", "honey", "coffee", "sugar", "flour"],
+        ),
     ],
 )
-def test_several_items_are_several_calls(text: str, items: list[str]) -> None:
-    assert [match.arguments["item"] for match in ENGLISH.match_all(text)] == items
+def test_several_items_are_one_call(text: str, items: list[str]) -> None:
+    (match,) = ENGLISH.match_all(text)
+    assert [match.arguments["item"], *match.arguments["others"]] == items
 
 
 @pytest.mark.parametrize(
@@ -264,8 +269,8 @@ def test_several_items_are_several_calls(text: str, items: list[str]) -> None:
     ],
 )
 def test_what_the_recognizer_mishears_is_understood(heard: str, said: str) -> None:
-    assert ENGLISH.match_all(said)
-    assert ENGLISH.match_all(heard) == ENGLISH.match_all(said)
+    assert _called(said)
+    assert _called(heard) == _called(said)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +325,7 @@ HOUSE = {
     ),
     "Open the garage door.": ("open_cover", {"name": "the garage door"}),
     "Unlock the front door.": ("unlock_door", {"name": "the front door"}),
-    "Is the front door locked?": ("home_status", {"name": "the front door"}),
+    "Is the front door locked?": ("home_status", {"name": "the front door", "asked": "locked"}),
     "What's on in the kitchen?": ("home_status", {"room": "the kitchen"}),
     "What's the temperature in the living room?": ("home_status", {"name": "temperature", "room": "the living room"}),
     "Pause the music.": ("control_media", {"action": "pause"}),

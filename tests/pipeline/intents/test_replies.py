@@ -37,11 +37,17 @@ def _said(
     return intents.say(match, Outcome("", match.tool, match.arguments, status, english, data))
 
 
-def test_each_of_several_items_is_answered_by_itself() -> None:
-    matches = GERMAN.match_all("Setze Milch, Eier und Brot auf die Einkaufsliste")
-    outcome = Outcome("", "add_to_list", {}, Status.DONE, "English.", {"items": ["Milch", "Eier", "Brot"]})
-    said = [GERMAN.say(match, outcome) for match in matches]
-    assert said == ["Milch hinzugefügt.", "Eier hinzugefügt.", "Brot hinzugefügt."]
+@pytest.mark.parametrize(
+    ("added", "known", "said"),
+    [
+        (["Milch"], [], "Milch steht auf der Liste."),
+        (["Milch", "Eier", "Brot"], [], "Milch, Eier und Brot stehen auf der Liste."),
+        (["Milch"], ["Eier", "Brot"], "Milch steht auf der Liste. Eier und Brot standen schon darauf."),
+    ],
+)
+def test_several_items_are_told_in_one_sentence(added: list[str], known: list[str], said: str) -> None:
+    data = {"items": [*known, *added], "added": added, "known": known}
+    assert _said(GERMAN, "Setze Milch, Eier und Brot auf die Einkaufsliste", data) == said
 
 
 def test_in_english_the_tool_has_the_word() -> None:
@@ -58,16 +64,20 @@ def test_in_english_the_tool_has_the_word() -> None:
         (GERMAN, "Welcher Tag ist morgen?", {"date": "2026-11-24", "weekday": "Tuesday"}, "Morgen ist Dienstag, der 24. November 2026."),
         (FRENCH, "Quel jour sommes-nous ?", {"date": "2026-12-01"}, "Aujourd’hui, nous sommes le mardi 1er décembre 2026."),
         (SPANISH, "¿Qué día es hoy?", {"date": "2026-11-23"}, "Hoy es lunes, 23 de noviembre de 2026."),
-        (GERMAN, "Setze Milch auf die Einkaufsliste", {"items": ["Milch"]}, "Milch hinzugefügt."),
-        (FRENCH, "Ajoute du lait à la liste de courses", {"items": ["lait"]}, "lait ajouté."),
-        (SPANISH, "Añade leche a la lista de la compra", {"items": ["leche"]}, "He añadido leche."),
+        (GERMAN, "Setze Milch auf die Einkaufsliste", {"added": ["Milch"]}, "Milch steht auf der Liste."),
+        (FRENCH, "Ajoute du lait à la liste de courses", {"added": ["lait"]}, "Lait : c'est sur la liste."),
+        (SPANISH, "Añade leche a la lista de la compra", {"added": ["leche"]}, "Leche: está en la lista."),
         (GERMAN, "Was steht auf der Einkaufsliste?", {"items": ["Milch", "Eier", "Brot"]}, "Auf der Liste: Milch, Eier und Brot."),
         (GERMAN, "Was steht auf der Einkaufsliste?", {"items": []}, "Die Liste ist leer."),
         (FRENCH, "Qu'est-ce qu'il y a sur la liste de courses ?", {"items": ["lait"]}, "Sur la liste : lait."),
         (GERMAN, "Wie viel ist 7 durch 2?", {"value": "3.5"}, "Das ergibt 3,5."),
         (FRENCH, "Annule le minuteur", {"stopped": ["1"]}, "Minuteur supprimé."),
+        (FRENCH, "Réveille-moi tous les lundis à sept heures", {"at": "2026-11-30T07:00+00:00", "left": 210000, "repeat": "weekly"}, "Le réveil sonnera lundi à 7 heures, puis tous les lundis."),
+        (SPANISH, "Recuérdame mañana a las nueve llamar al fontanero", {"at": "2026-11-28T09:00+00:00", "left": 36000}, "De acuerdo, te lo recordaré mañana a las 9: llamar al fontanero."),
+        (SPANISH, "¿Qué hora es?", {"time": "20:33"}, "Son las 20:33."),
+        (GERMAN, "Stell einen Timer auf anderthalb Stunden", {"name": "", "seconds": 5400}, "Der Timer läuft 1 Stunde und 30 Minuten."),
         (GERMAN, "Schalte den Wecker aus", {"stopped": ["1"]}, "Der Wecker ist gestoppt."),
-        (GERMAN, "Weck mich um halb sieben", {}, "Der Wecker ist auf halb sieben gestellt."),
+        (GERMAN, "Weck mich um halb sieben", {"at": "2026-11-28T06:30+00:00", "left": 36000}, "Der Wecker klingelt morgen um 6 Uhr 30."),
     ],
 )  # fmt: skip
 def test_another_language_is_answered_in_it(
@@ -99,7 +109,7 @@ def test_a_timer_of_an_hour_is_told_without_seconds() -> None:
 @pytest.mark.parametrize(
     ("intents", "text", "status", "said"),
     [
-        (GERMAN, "Stoppe den Timer", Status.FAILED, "Diesen Timer finde ich nicht, oder es gibt mehrere davon."),
+        (GERMAN, "Stoppe den Timer", Status.FAILED, "Das finde ich nicht, oder es gibt mehrere davon."),
         (GERMAN, "Stelle einen Timer auf 10 Minuten", Status.REFUSED, "Das ist von hier aus leider nicht erlaubt."),
         (GERMAN, "Lösche die Einkaufsliste", Status.UNCONFIRMED, "Soll ich die Liste leeren?"),
         (SPANISH, "Vacía la lista de la compra", Status.UNCONFIRMED, "¿Vacío la lista?"),
