@@ -27,10 +27,12 @@ from tools.cancellation import heed_cancellation
 CLIENT: Final = "PASSFEL"
 """What this side calls itself to devices."""
 FIRST_PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 60.0
-"""Seconds between two tries to reach a device, twice as many each time; the longest where it refuses."""
+LONGEST_PAUSE: Final = 15.0
+"""Seconds between two tries to reach a device, twice as many each time."""
+REFUSED: Final = 60.0
+"""The same for a device that refuses …"""
 NOT_ASKED: Final = 3600.0
-"""The same for a device that nobody has asked for, and that refuses."""
+"""… and for one that nobody has asked for."""
 CONNECTING: Final = 30.0
 """Seconds that connecting takes at most, with what a device then says about itself."""
 KEEPALIVE: Final = 10.0
@@ -76,7 +78,7 @@ class Device:
         self._timers = TimerDisplay()
         self._problem: str | None = None
         self._complaint: str | None = None
-        self._refused = False
+        self._refused = self._settled = False
 
     def satellite(self) -> Satellite:
         """How it is now."""
@@ -95,7 +97,7 @@ class Device:
         """Keep it connected until cancelled."""
         pause = FIRST_PAUSE
         while True:
-            began = asyncio.get_running_loop().time()
+            self._settled = False
             try:
                 await self._connected(household)
                 error: Exception | None = None
@@ -110,10 +112,10 @@ class Device:
             heed_cancellation()
             self._refused = isinstance(error, Refused)
             self._note(explain(error, self.device.address, self._setting) if error else LEFT)
-            if asyncio.get_running_loop().time() - began > LONGEST_PAUSE:
+            if self._settled:
                 pause = FIRST_PAUSE
             if self._refused:
-                await asyncio.sleep(NOT_ASKED if self.found else LONGEST_PAUSE)
+                await asyncio.sleep(NOT_ASKED if self.found else REFUSED)
             else:
                 await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -198,6 +200,7 @@ class Device:
 
     async def _settle(self) -> None:
         await asyncio.sleep(SETTLED)
+        self._settled = True
         self._note(None)
         logger.info("{} ({}) is connected", self.name, self.device.address)
 

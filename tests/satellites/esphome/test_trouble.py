@@ -65,7 +65,7 @@ async def test_a_device_that_is_no_voice_assistant_is_refused() -> None:
 async def test_a_device_that_home_assistant_holds_is_taken_over_once_it_lets_go(
     device: FakeDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialling, "LONGEST_PAUSE", 1.0)
+    monkeypatch.setattr(dialling, "REFUSED", 1.0)
     monkeypatch.setattr(dialling, "SETTLED", 0.5)
     device.held_by = "Home Assistant 2026.11.1 (192.168.1.5)"
     async with serving(("what time is it", "It is noon"), devices={"hall": device}) as served:
@@ -104,6 +104,21 @@ async def test_a_device_that_vanishes_in_mid_answer_ends_its_conversation_and_is
         device.wake()
         await device.speak(LOUD)
         await device.until_heard(1)
+
+
+async def test_a_device_that_is_restarted_often_is_dialled_soon_each_time(
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Were each pause longer than the one before, the last would take minutes.
+    monkeypatch.setattr(dialling, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(dialling, "LONGEST_PAUSE", 600.0)
+    monkeypatch.setattr(dialling, "SETTLED", 0.0)
+    async with serving(devices={"hall": device}) as served:
+        for _ in range(12):
+            await asyncio.wait_for(device.subscribed.wait(), 20)
+            await served.until("hall", lambda each: "problem" not in each.detail)
+            device.subscribed.clear()
+            device.vanish()
 
 
 async def test_a_device_that_falls_silent_in_the_middle_of_a_word_is_answered(device: FakeDevice) -> None:
