@@ -62,7 +62,7 @@ class SipAccount(BaseModel):
     transport: Transport = "udp"
     encryption: Encryption = "sdes"
     """Of the sound: `sdes` where the other side can too, `sdes-required`, `dtls`, or `off`."""
-    expires: int = Field(default=600, ge=60, le=86_400)
+    expires: int = Field(default=180, ge=60, le=86_400)
     """Seconds for which one registration lasts; it is renewed in time."""
     registers: bool = True
     """Whether to register at all; a trunk may know this machine by its address."""

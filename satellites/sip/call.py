@@ -284,6 +284,7 @@ class Call:
         """Hold one conversation; returns how it goes on where the PIN was typed meanwhile, or a message is left."""
         transport = self._transport = LineTransport(self, input_rate=RATE, output_rate=RATE, lead=LEAD)
         self._forget_heard()
+        self._manners.begin(time.monotonic())
         self._wish = None
         proven = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:

@@ -14,7 +14,7 @@ from pipeline.settings.sip import Sip
 from satellites.services import House, Satellite, Service
 from satellites.sip import wire
 from satellites.sip.call import Call
-from satellites.sip.callers import Admission, Directory, Pins, shown
+from satellites.sip.callers import Admission, Directory, Pins, number_of, shown
 from satellites.sip.process import Phone, PhoneEnded, end_calls
 from tools.telephone import Dialled
 
@@ -126,6 +126,9 @@ class SipDoor:
         }
         return [Satellite("sip", "sip", self._state, detail), *(_described(each) for each in self._open.values())]
 
+    def _shown(self, caller: str) -> str:
+        return shown(number_of(caller.partition("<")[2] or caller, self._settings.country))
+
     def _mending(self, problem: str) -> str:
         """Say what to do where that is known."""
         listen, port = self._settings.listen, self._settings.port
@@ -149,6 +152,8 @@ class SipDoor:
                 self._note_registration(report)
             case wire.Incoming():
                 self._ring(report)
+            case wire.Unacceptable(caller, address, status, why):
+                logger.warning(f"a call from {self._shown(caller)} by {address} is not taken ({status}): {why}")
             case wire.Banned(address, seconds, why):
                 self._banned = {each: until for each, until in self._banned.items() if until > time.time()}
                 self._banned[address] = time.time() + seconds
@@ -251,7 +256,12 @@ class SipDoor:
         logger.info(f"{shown(number)} is called by {account}")
         await _first(each.established, each.over)
         self._calls.create_task(self._hold(mine, each, answers=False), name=f"call {mine}")
-        return _outcome(each.ended) if each.over.is_set() else Dialled.ANSWERED
+        if not each.over.is_set():
+            return Dialled.ANSWERED
+        outcome = _outcome(each.ended)
+        why = each.ended.reason if each.ended is not None else "the telephone process has ended"
+        logger.warning(f"{shown(number)} is not reached by {account}, {outcome.value}: {why}")
+        return outcome
 
     def put_through(self, device: str, number: str, *, who: str) -> bool:
         """Put a caller through to a number, once that was said; False where there is no such call, or no way.

@@ -36,18 +36,18 @@ class Begins:
     def see(self, text: str) -> Begun | None:
         """Take an entry of the stack's trace; returns what is known of a call once it has begun."""
         found = _MESSAGE.match(text)
-        call_id = _header(text, "Call-ID") if found else None
+        call_id = header(text, "Call-ID") if found else None
         if found is None or call_id is None:
             return None
         received = found["way"] == "RX"
-        contact = _URI.search(_header(text, "Contact") or "")
+        contact = _URI.search(header(text, "Contact") or "")
         if received and found["method"] == "INVITE" and contact is not None:
             self._invited[call_id] = contact[1] or contact[2]
             while len(self._invited) > MOST:
                 self._invited.popitem(last=False)
-        if found["status"] != "200" or "INVITE" not in (_header(text, "CSeq") or ""):
+        if found["status"] != "200" or "INVITE" not in (header(text, "CSeq") or ""):
             return None
-        caller, called = _header(text, "From"), _header(text, "To")
+        caller, called = header(text, "From"), header(text, "To")
         route = tuple(_all(text, "Record-Route"))
         if received and contact is not None and caller and called:
             target = contact[1] or contact[2]
@@ -74,7 +74,8 @@ def goodbye(begun: Begun, here: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def _header(text: str, name: str) -> str | None:
+def header(text: str, name: str) -> str | None:
+    """Return a header of a message, the first where there are more; None where there is none, or it is too long."""
     return next(_all(text, name), None)
 
 

@@ -82,13 +82,16 @@ class Manners:
             case BotStoppedSpeakingFrame() if self._leaves is not None and self._spoken:
                 self._leaves = now + TAIL
 
+    def begin(self, now: float) -> None:
+        """Note that a conversation begins, or goes on: whoever is there gets their time anew."""
+        self._asked = False
+        self._attention = Attention(self._silence, now)
+
     def hold(self, held: bool, now: float) -> None:
         """Note that the other side has put the call on hold, or taken it off again."""
         self._held = now + LONGEST_HOLD if held else None
         if not held:
-            # Whoever comes back gets their time anew.
-            self._asked = False
-            self._attention = Attention(self._silence, now)
+            self.begin(now)
 
     def next(self, now: float) -> float:
         """Return when to ask again what is to be done, as long as nothing happens."""

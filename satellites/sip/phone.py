@@ -13,7 +13,8 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Coroutine
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 from baresip import (
     BaresipError,
@@ -26,10 +27,11 @@ from baresip import (
 )
 
 from satellites.sip import socket_filter, wire
-from satellites.sip.farewell import Begins
+from satellites.sip.farewell import Begins, header
 from satellites.sip.guard import BAN_SECONDS, Bans, Guard, Traced, read_trace
 from satellites.sip.media import Media
-from satellites.sip.refusal import RefusingRuntime
+from satellites.sip.native import NativeRuntime
+from satellites.sip.offers import UNACCEPTABLE, Offer, read_offer, why_unacceptable
 from satellites.sip.registering import keep_registered
 from satellites.sip.stack import Line, addresses_of, authorities_of, configuration, open_lines
 
@@ -45,6 +47,10 @@ KEYS_SECONDS: Final = 5.0
 """What two sides get to agree on keys, before which there is no sound; then the call begins without."""
 MOST_UNREAD: Final = 1 << 20
 """Bytes that wait for the assistant after which sound is dropped."""
+ADDRESSES_SECONDS: Final = 5.0
+"""Between two looks at which addresses this machine has."""
+QUALITY_SECONDS: Final = 5.0
+"""Between two looks at how well a call is heard."""
 MOST_CALL_IDS: Final = 512
 ORIGIN_SECONDS: Final = 0.3
 """What the trace, which has a thread of its own, gets to say where a call came from."""
@@ -66,6 +72,13 @@ class _Trace(logging.Handler):
                 self._loop.call_soon_threadsafe(self._see, traced, text)
 
 
+class _Origin(NamedTuple):
+    """Where a call came from."""
+
+    address: str
+    offer: Offer | None
+
+
 class Telephone:
     """The stack and its calls.
 
@@ -77,7 +90,7 @@ class Telephone:
     def __init__(self, setup: wire.Setup, writer: asyncio.StreamWriter) -> None:
         self._setup = setup
         self._writer = writer
-        self._runtime = RefusingRuntime()
+        self._runtime = NativeRuntime()
         self._lines: list[Line] = []
         self._calls: dict[int, Call] = {}
         self._media: dict[int, Media] = {}
@@ -86,10 +99,13 @@ class Telephone:
         self._guard = Guard()
         self._bans = Bans()
         self._bans_changed = asyncio.Event()
-        self._origins: OrderedDict[str, str] = OrderedDict()
+        self._origins: OrderedDict[str, _Origin] = OrderedDict()
         self._origin_known = asyncio.Event()
         self._begins = Begins()
+        self._silent: set[int] = set()
+        """Calls that are held in the old way."""
         self._tasks: asyncio.TaskGroup
+        self._registering: list[asyncio.Task[None]] = []
         self._dead = asyncio.Event()
 
     async def run(self) -> None:
@@ -101,16 +117,17 @@ class Telephone:
         trace.addHandler(_Trace(self._traced, asyncio.get_running_loop()))
         await self._runtime.start(configuration(self._setup))
         try:
+            await self._runtime.settle(self._setup.listen, self._setup.port)
             self._lines = await open_lines(self._runtime, self._setup)
             async with asyncio.TaskGroup() as self._tasks:
                 for line in self._lines:
                     line.agent.on_incoming(lambda call, line=line: self._rings(call, line))
-                    if line.account is not None and line.account.registers:
-                        trusted = authorities_of(self._setup) if self._setup.verify else None
-                        self._tasks.create_task(keep_registered(line.agent, line.account, self._tell, trusted))
+                self._register()
+                self._tasks.create_task(self._settle())
                 self._tasks.create_task(self._keep_bans())
                 self._tasks.create_task(self._trust())
                 self._tasks.create_task(self._live())
+                self._tasks.create_task(self._measure())
                 self._tell(wire.Ready())
                 await self._dead.wait()
                 raise BaresipError("the SIP stack has died")
@@ -159,7 +176,7 @@ class Telephone:
                 while call_id not in self._origins:
                     self._origin_known.clear()
                     await self._origin_known.wait()
-        return self._origins.get(call_id, "")
+        return self._origins[call_id].address if call_id in self._origins else ""
 
     def _trusts(self, address: str, account: wire.AccountSetup | None) -> bool:
         if account is not None:
@@ -201,6 +218,7 @@ class Telephone:
         if self._calls.pop(number, None) is None:
             return
         self._media.pop(number, None)
+        self._silent.discard(number)
         self._decided(number)
         status = reason[:3]
         known = int(status) if len(status) == 3 and status.isdigit() else None
@@ -249,6 +267,32 @@ class Telephone:
             due = max(due + TICK, clock() - TICK)
             await asyncio.sleep(due - clock())
 
+    # Where to be reached.
+
+    def _register(self) -> None:
+        """Keep all accounts registered, anew where that is done already."""
+        for registering in self._registering:
+            registering.cancel()
+        trusted = authorities_of(self._setup) if self._setup.verify else None
+        self._registering = [
+            self._tasks.create_task(keep_registered(line.agent, line.account, self._tell, trusted))
+            for line in self._lines
+            if line.account is not None and line.account.registers
+        ]
+
+    async def _settle(self) -> None:
+        """Follow the addresses of this machine, which its router gives, changes and takes away."""
+        while True:
+            await asyncio.sleep(ADDRESSES_SECONDS)
+            try:
+                moved = await self._runtime.settle(self._setup.listen, self._setup.port)
+            except OSError as error:
+                logger.warning("not all addresses of this machine are listened at: %s", error)
+                continue
+            if moved:
+                self._bans_changed.set()
+                self._register()
+
     # Whom to listen to.
 
     def _traced(self, message: Traced, text: str) -> None:
@@ -256,13 +300,33 @@ class Telephone:
             for number, call in self._calls.items():
                 if call.call_id == begun.call_id:
                     self._tell(wire.Dialog(number, begun))
-        if message.received and message.method == "INVITE" and message.call_id is not None:
-            self._origins[message.call_id] = message.address
-            self._origin_known.set()
-            while len(self._origins) > MOST_CALL_IDS:
-                self._origins.popitem(last=False)
+        if message.call_id is not None:
+            self._follow_offer(message, message.call_id, text)
         if (why := self._guard.see(message, time.monotonic())) is not None:
             self._ban(message.address, BAN_SECONDS, why)
+
+    def _follow_offer(self, message: Traced, call_id: str, text: str) -> None:
+        """Note where a call comes from and what it offers, and what became of that."""
+        if message.received and message.method in ("INVITE", "UPDATE"):
+            offer = read_offer(text)
+            if ";tag=" not in (header(text, "To") or ""):
+                self._origins[call_id] = _Origin(message.address, offer)
+                self._origin_known.set()
+                while len(self._origins) > MOST_CALL_IDS:
+                    self._origins.popitem(last=False)
+            elif offer is not None:
+                self._hold_silent(call_id, offer.silent)
+        elif not message.received and message.status in UNACCEPTABLE and "INVITE" in (header(text, "CSeq") or ""):
+            origin = self._origins.get(call_id)
+            why = why_unacceptable(message.status, text, origin.offer if origin else None)
+            self._tell(wire.Unacceptable(header(text, "From") or "", message.address, message.status, why))
+
+    def _hold_silent(self, call_id: str, silent: bool) -> None:
+        """Tell of a hold in the old way, which the stack does not know as one."""
+        for number, call in self._calls.items():
+            if call.call_id == call_id and silent != (number in self._silent):
+                self._silent ^= {number}
+                self._tell(wire.Held(number, silent))
 
     def _ban(self, address: str, seconds: float, why: str) -> None:
         try:
@@ -276,13 +340,9 @@ class Telephone:
         self._tell(wire.Banned(address, seconds, why))
 
     async def _keep_bans(self) -> None:
-        applied: tuple[str, ...] = ()
         while True:
             self._bans_changed.clear()
-            current = self._bans.current(time.monotonic())
-            if current != applied:
-                applied = current
-                self._drop(current)
+            self._drop(self._bans.current(time.monotonic()))
             ends = self._bans.next_end()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if ends is None else max(0.1, ends - time.monotonic())):
@@ -310,6 +370,13 @@ class Telephone:
             self._tell(wire.Alive())
             await asyncio.sleep(ALIVE_SECONDS)
 
+    async def _measure(self) -> None:
+        """Have it told how well calls are heard, also where the other side sends no reports, with which it would be."""
+        while True:
+            await asyncio.sleep(QUALITY_SECONDS)
+            for call in tuple(self._calls.values()):
+                await self._runtime.report(call)
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.create_task(_tried(work))
 
@@ -325,11 +392,17 @@ async def _tried(work: Coroutine[Any, Any, None]) -> None:
         logger.debug("not done: %s", error)
 
 
-def _quality(call: int, stats: CallStats, *, encrypted: bool) -> wire.Quality:
+def _quality(call: int, told: CallStats, *, encrypted: bool) -> wire.Quality:
+    # Where the other side sends no RTCP, only the jitter buffer knows.
+    stats = replace(
+        told,
+        rx_lost=max(0, told.rx_lost, told.jbuf_lost or 0),
+        rx_jitter_ms=max(told.rx_jitter_ms, float(told.jbuf_jitter_ms or 0)),
+    )
     return wire.Quality(
         call,
         received=stats.rx_packets,
-        lost=max(0, stats.rx_lost),
+        lost=stats.rx_lost,
         lost_there=max(0, stats.tx_lost),
         jitter_ms=stats.rx_jitter_ms,
         round_trip_ms=stats.rtt_ms,

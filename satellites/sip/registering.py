@@ -3,7 +3,8 @@
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from baresip import Event, RegistrationError, StackEvent, UserAgent
@@ -34,6 +35,31 @@ async def keep_registered(
         tell: hears how it fares.
         authorities: the file of those who may vouch for the server; None where nobody has to.
     """
+    server = account.proxy or account.server
+    proves = authorities if account.transport == "tls" else None
+    pause = FIRST_PAUSE
+    with _losses(agent) as lost:
+        while True:
+            while not lost.empty():
+                lost.get_nowait()
+            try:
+                await _register(agent, server, proves)
+            except RegistrationError as error:
+                wait = REFUSED_PAUSE if error.status in REFUSALS else pause
+                unproven = await _why_unproven(server, proves) if proves is not None and error.status is None else ""
+                tell(Registration(account.name, False, error.status, error.reason or str(error), wait, unproven))
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                tell(Registration(account.name, True))
+                pause = wait = FIRST_PAUSE
+                # The stack renews it by itself until that fails.
+                status, reason = split_status(await lost.get())
+                tell(Registration(account.name, False, status, reason, wait))
+            await asyncio.sleep(wait)
+
+
+@contextmanager
+def _losses(agent: UserAgent) -> Iterator[asyncio.Queue[str]]:
     lost: asyncio.Queue[str] = asyncio.Queue(maxsize=8)
 
     def follow(event: StackEvent) -> None:
@@ -41,26 +67,10 @@ async def keep_registered(
             lost.put_nowait(event.text or "")
 
     agent.on(follow)
-    server = account.proxy or account.server
-    proves = authorities if account.transport == "tls" else None
-    pause = FIRST_PAUSE
-    while True:
-        while not lost.empty():
-            lost.get_nowait()
-        try:
-            await _register(agent, server, proves)
-        except RegistrationError as error:
-            wait = REFUSED_PAUSE if error.status in REFUSALS else pause
-            unproven = await _why_unproven(server, proves) if proves is not None and error.status is None else ""
-            tell(Registration(account.name, False, error.status, error.reason or str(error), wait, unproven))
-            pause = min(2 * pause, LONGEST_PAUSE)
-        else:
-            tell(Registration(account.name, True))
-            pause = wait = FIRST_PAUSE
-            # The stack renews it by itself until that fails.
-            status, reason = split_status(await lost.get())
-            tell(Registration(account.name, False, status, reason, wait))
-        await asyncio.sleep(wait)
+    try:
+        yield lost
+    finally:
+        agent.off(follow)
 
 
 async def _register(agent: UserAgent, server: str, proves: str | None) -> None:

@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import ipaddress
 import re
 import socket
 import ssl
@@ -57,8 +56,6 @@ def configuration(setup: Setup) -> Config:
         lines.append(f"sip_certificate {setup.certificate}")
     lines += [f"sip_cafile {authorities_of(setup)}", f"sip_verify_server {'yes' if setup.verify else 'no'}"]
     return Config(
-        # Discovery leaves out loopback.
-        net_interface=setup.listen if ipaddress.ip_address(setup.listen).is_loopback else None,
         max_concurrent_calls=setup.max_calls,
         instance_id=setup.instance,
         rtp_timeout=RTP_TIMEOUT,

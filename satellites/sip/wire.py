@@ -162,6 +162,18 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class Unacceptable:
+    """Somebody called in a way that the telephone itself could not take."""
+
+    caller: str
+    address: str
+    status: int
+    """What they were answered."""
+    why: str
+    kind: Literal["unacceptable"] = "unacceptable"
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """How a call was begun, as far as that is needed to end it from outside of its stack (RFC 3261, section 12)."""
 
@@ -269,6 +281,7 @@ Report = (
     | Alive
     | Registration
     | Incoming
+    | Unacceptable
     | Established
     | Dialog
     | Held
