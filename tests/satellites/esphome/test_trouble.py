@@ -114,7 +114,7 @@ async def test_a_device_that_is_restarted_often_is_dialled_soon_each_time(
     monkeypatch.setattr(dialling, "LONGEST_PAUSE", 600.0)
     monkeypatch.setattr(dialling, "SETTLED", 0.0)
     async with serving(devices={"hall": device}) as served:
-        for _ in range(12):
+        for _ in range(16):
             await asyncio.wait_for(device.subscribed.wait(), 20)
             await served.until("hall", lambda each: "problem" not in each.detail)
             device.subscribed.clear()
