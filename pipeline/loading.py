@@ -15,12 +15,12 @@ from pipeline.conversation import Engines
 from pipeline.engines.embedded import EmbeddedLanguageEngine
 from pipeline.engines.endpoint import Endpoint
 from pipeline.engines.engine_state import EngineRecord
+from pipeline.engines.families import Family
 from pipeline.engines.prefixes import share_prefix
 from pipeline.engines.probe import probe
 from pipeline.orchestrator.completions import Completions, Engine, Fallback
 from pipeline.orchestrator.language import language_client
 from pipeline.orchestrator.prompt import EXAMPLES, Prompt
-from pipeline.orchestrator.reasoning import Family
 from pipeline.settings import Settings
 from voice import models
 from voice.endpointing import SmartTurn

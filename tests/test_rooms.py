@@ -32,3 +32,8 @@ def test_a_room_imports_only_what_lies_to_its_right(room: str) -> None:
     for file in files:
         strangers = imported(file) - MAY_IMPORT[room] - {room}
         assert not strangers, f"{file.relative_to(ROOT)} imports {strangers}"
+
+
+def test_what_serves_models_knows_nothing_of_who_asks_them() -> None:
+    for file in (ROOT / "pipeline" / "engines").glob("*.py"):
+        assert "pipeline.orchestrator" not in file.read_text(), file.name

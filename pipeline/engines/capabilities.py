@@ -13,8 +13,8 @@ from loguru import logger
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.engines.endpoint import Endpoint
+from pipeline.engines.families import PLAIN, Family, family_of
 from pipeline.engines.vllm import with_strict_tools
-from pipeline.orchestrator.reasoning import PLAIN, Family, family_of
 
 MAX_AGE = 7 * 24 * 3600.0
 """Seconds that an answer is believed: a server may have been started again with other arguments without a trace."""

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 from loguru import logger
 
+from pipeline.engines.answer_reader import Answer, at, number, text
 from pipeline.engines.capabilities import Capabilities, Switch, remember, remembered
 from pipeline.engines.endpoint import Endpoint
-from pipeline.orchestrator.answer_reader import Answer, at, number, text
 
 LOOK_SECONDS = 5.0
 """For what the server tells without asking the model."""

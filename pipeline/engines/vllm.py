@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engines.endpoint import Endpoint
+from pipeline.engines.families import family_of
 from pipeline.engines.served import ServedEngine
 from pipeline.engines.supervision import LanguageEngineError, Program
 from pipeline.engines.vllm_arguments import MODULE, arguments
-from pipeline.orchestrator.reasoning import family_of
 from pipeline.settings.engine import Engine
 
 __all__ = ["VllmEngine", "explain", "with_strict_tools"]

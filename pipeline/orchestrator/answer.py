@@ -10,12 +10,12 @@ from typing import Final, Self
 from loguru import logger
 from openai.types.chat import ChatCompletionChunk
 
-from pipeline.engines.servers import Engine, Fallback, Request, Server
 from pipeline.orchestrator.admission import Admission, Place, Priority, Saturated
 from pipeline.orchestrator.continuation import Joint, continued
 from pipeline.orchestrator.guard import GuardedStream, Kind, ModelMisbehaved
 from pipeline.orchestrator.reasoning import ThinkFilter
 from pipeline.orchestrator.reply import CHARACTERS_A_TOKEN, LONGEST_ANSWER, Reply, TextWatch, ended
+from pipeline.orchestrator.servers import Engine, Fallback, Request, Server
 
 FILLER_AFTER: Final = 1.0
 """Seconds without a word after which a person is told that it takes a while."""

@@ -12,12 +12,12 @@ from typing import Any, Final
 from loguru import logger
 
 from pipeline.budget.shedding import Shed
-from pipeline.engines.servers import Engine, Fallback, Request, Server
-from pipeline.engines.warming import read
+from pipeline.engines.families import BUDGET
 from pipeline.orchestrator.admission import Admission, Priority, Queue, Saturated
 from pipeline.orchestrator.answer import Answer, Household, NoAnswer, Question, Why
 from pipeline.orchestrator.guard import Pace
-from pipeline.orchestrator.reasoning import BUDGET
+from pipeline.orchestrator.servers import Engine, Fallback, Request, Server
+from pipeline.orchestrator.warming import read
 from tools.breaker import State
 
 __all__ = ["Answer", "Completions", "Engine", "Fallback", "NoAnswer", "Priority", "Request", "Saturated", "Why"]

@@ -13,11 +13,11 @@ from openai.types.chat import ChatCompletionUserMessageParam
 
 from pipeline.caller import Caller, Capability, Permission
 from pipeline.engines.endpoint import Endpoint
+from pipeline.engines.families import Family
 from pipeline.engines.probe import probe
 from pipeline.intents.matching import LocalIntents, Match
 from pipeline.latency import LatencyLog
 from pipeline.orchestrator.completions import Completions, Engine, NoAnswer, Saturated
-from pipeline.orchestrator.reasoning import Family
 from pipeline.settings import Settings
 from pipeline.toolbox import Toolbox
 from pipeline.writer import Text, WrittenRequest

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines import capabilities
 from pipeline.engines.capabilities import MAX_AGE, MAX_KEPT, Capabilities, Switch, remember, remembered
-from pipeline.orchestrator.reasoning import PLAIN, family_of
+from pipeline.engines.families import PLAIN, family_of
 
 KNOWN = Capabilities(
     server="vLLM 0.32.0",

@@ -9,9 +9,9 @@ from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
 from pipeline.engines.endpoint import Endpoint
+from pipeline.engines.families import Family, adapt, family_of
 from pipeline.orchestrator.admission import Priority
 from pipeline.orchestrator.guard import Kind, ModelMisbehaved, Pace
-from pipeline.orchestrator.reasoning import Family, adapt, family_of
 from tools.breaker import Breaker
 
 Request = Mapping[str, Any]

@@ -5,9 +5,9 @@ from typing import Final
 
 from loguru import logger
 
-from pipeline.engines.servers import Request
 from pipeline.orchestrator.admission import Priority, Saturated
 from pipeline.orchestrator.answer import Household
+from pipeline.orchestrator.servers import Request
 
 LIMIT: Final = 20.0
 """Seconds for a server to read the prompt; a cold model of a large size takes that long."""

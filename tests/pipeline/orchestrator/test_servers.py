@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pipeline.engines.endpoint import Endpoint
-from pipeline.engines.servers import Engine, Server
 from pipeline.orchestrator.admission import Priority
 from pipeline.orchestrator.guard import Kind, ModelMisbehaved, Pace
+from pipeline.orchestrator.servers import Engine, Server
 from tests.pipeline.misbehaving_server import client_of
 from tools.breaker import State
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.orchestrator.answer_reader import Answer
+from pipeline.engines.answer_reader import Answer
 
 
 def answer(*deltas: dict, status: int = 200) -> Answer:
