@@ -141,6 +141,7 @@ class Conversation:
                 context=self._functions.context,
                 elsewhere=elsewhere,
                 spoken_from=len(prompt.opening()),
+                small=engines.endpoint.needs_examples,
             ),
             knowledge=knowledge,
             own_replies=engines.own_replies,

@@ -141,6 +141,7 @@ class WrittenConversation:
             loudness=None,
             context=functions.context,
             spoken_from=len(prompt.opening()),
+            small=endpoint.needs_examples,
         )
         writer = Writer(
             request,

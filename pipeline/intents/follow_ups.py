@@ -17,10 +17,11 @@ _UNITS: Final = {"hours": 3600, "minutes": 60, "seconds": 1}
 _SET: Final = frozenset({"set_timer", "set_alarm", "set_reminder"})
 _TIMERS: Final = frozenset({"cancel_timer", "change_timer", "timer_status"})
 _LISTS: Final = frozenset({"add_to_list", "remove_from_list"})
-_THINGS: Final = frozenset(
+THING_TOOLS: Final = frozenset(
     {"turn_on", "turn_off", "set_light", "set_temperature", "open_cover", "close_cover", "lock_door", "unlock_door",
      "control_media", "home_status"}
 )  # fmt: skip
+"""Tools that are told a thing of the house by its name."""
 _OPPOSITE: Final[Mapping[str, str]] = {
     "turn_on": "turn_off", "turn_off": "turn_on", "add_to_list": "remove_from_list", "remove_from_list": "add_to_list",
     "open_cover": "close_cover", "close_cover": "open_cover", "lock_door": "unlock_door", "unlock_door": "lock_door",
@@ -91,7 +92,7 @@ class FollowUps:
                 changed = self._varied(last, found["rest"])
                 return [*undone(before), *changed] if changed else []
         if found := self._adds.fullmatch(said):
-            return self._varied(last, next(filter(None, found.groups()))) if last.tool in _LISTS | _THINGS else []
+            return self._varied(last, next(filter(None, found.groups()))) if last.tool in _LISTS | THING_TOOLS else []
         return self._varied(last, self._phrases.command(text)) if asked else []
 
     def may_follow(self, text: str, *, asked: bool) -> bool:
@@ -133,7 +134,7 @@ class FollowUps:
         return any(pattern.search(command) for pattern, _ in (*self._another, *self._pronouns))
 
     def _thing(self, call: Call) -> str | None:
-        if call.tool not in _THINGS or "name" not in call.arguments:
+        if call.tool not in THING_TOOLS or "name" not in call.arguments:
             return None
         name, room = str(call.arguments["name"]), call.arguments.get("room")
         thing = self._groups.get(name, name)
@@ -161,7 +162,7 @@ class FollowUps:
         if tool in _LISTS and (free := phrases.free("what", words)):
             said.pop("others", None)
             return [Call(last.intent, tool, {**said, **items_of(phrases.listed(free))})]
-        if tool in _THINGS and (free := phrases.free("thing", self._plain(words))):
+        if tool in THING_TOOLS and (free := phrases.free("thing", self._plain(words))):
             kept = {name: value for name, value in said.items() if name != "room"}
             return [Call(last.intent, tool, {**kept, "name": free})]
         if tool in _TIMERS:

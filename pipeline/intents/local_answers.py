@@ -12,7 +12,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMes
 
 from pipeline.caller import Caller
 from pipeline.intents.calls import MISSING
-from pipeline.intents.follow_ups import Said
+from pipeline.intents.follow_ups import THING_TOOLS, Said
 from pipeline.intents.matching import LocalIntents, Match
 from pipeline.toolbox import allowed
 from tools.executor import Executor
@@ -51,6 +51,8 @@ class LocalAnswers:
         context: says who calls a tool in the turn that is under way.
         elsewhere: what was said with the same person at another device; None where nothing is kept.
         spoken_from: how many messages of the conversation are examples for the model, which nobody said.
+        small: whether the model is too small to be asked for what a command with a mistake in it may mean: it would
+            make up that it was done.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class LocalAnswers:
         context: Callable[[], Context],
         elsewhere: Callable[[], Awaitable[Sequence[LLMContextMessage]]] | None = None,
         spoken_from: int = 0,
+        small: bool = False,
     ) -> None:
         self._house = self._intents = intents
         self.language = intents.language
@@ -74,6 +77,7 @@ class LocalAnswers:
         self._context = context
         self._elsewhere = elsewhere
         self._spoken_from = spoken_from
+        self._small = small
 
     async def answer(self, conversation: LLMContext, *, speculative: bool) -> str | None:
         """Answer the last message, or return None where that is for the language model.
@@ -89,6 +93,8 @@ class LocalAnswers:
             return answer
         before, asked = _earlier(conversation.messages[self._spoken_from :])
         matches = self._intents.match_all(text, before, asked=asked)
+        if not matches and self._small and not self._others_may_help(conversation):
+            matches = self._intents.instead_of_a_model(text)
         if not matches or (self._others_may_help(conversation) and any(self._is_declined(match) for match in matches)):
             return None
         if speculative and not all(self._only_tells(match) for match in matches):
@@ -96,7 +102,19 @@ class LocalAnswers:
         logger.debug(f"{[match.intent for match in matches]} need no language model")
         answers = [await self._carry_out(match, conversation) for match in matches]
         known = [answer for answer in answers if answer is not None]
-        return " ".join(known) if known else None
+        if known and len(known) < len(answers):
+            # Of two commands one is done: the model would answer as if none were, and silence as if both were.
+            known += filter(
+                None, (self._not_done(each) for each, said in zip(matches, answers, strict=True) if said is None)
+            )
+        return " ".join(known) if known else self._not_done(matches[0], alone=True) if self._small else None
+
+    def _not_done(self, match: Match, *, alone: bool = False) -> str | None:
+        """That a tool could do nothing with what was said: it may be about a thing that nobody knows."""
+        name = match.arguments.get("name")
+        if name and match.tool in THING_TOOLS:
+            return self._intents.say(Match("NoThing", words={"name": str(name)}), None)
+        return None if alone else self._intents.say(Match("NotDone"), None)
 
     async def _confirmed(self, text: str, *, speculative: bool) -> str | None:
         """Take a yes or no to what the assistant asked before an action that matters."""

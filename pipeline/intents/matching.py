@@ -105,6 +105,17 @@ class LocalIntents:
             found = self._joined(probably, MOST_COMMANDS, context)
         return found[:1] if all(match == found[0] for match in found) else found
 
+    def instead_of_a_model(self, text: str) -> list[Match]:
+        """What is answered where no command was recognized and the model is too small to find out what is meant.
+
+        Whoever says most of a command hears how it is said; who somebody is, an encyclopedia knows better.
+        """
+        command = self._phrases.command(text)
+        if (person := self._phrases.asked_about(command)) is not None:
+            return [Match("LookUp", {"topic": person}, TOOLS["LookUp"], {"about": person}, {"about": person})]
+        hint = self._phrases.hint(command)
+        return [] if hint is None else [Match(hint)]
+
     def say(self, match: Match, outcome: Outcome | None) -> str | None:
         """The sentence that answers a command, or None where there is none in this language."""
         return self._replies.say(match.intent, match.response, match.slots, match.words, outcome)

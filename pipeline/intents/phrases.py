@@ -63,6 +63,8 @@ class Phrases:
         self._fillers: Rewrites = compiled((pattern, "") for pattern in data.get("fillers", ()))
         self._rewrites: Rewrites = compiled(data.get("rewrites", ()))
         self._misheard: Rewrites = compiled(data.get("misheard", ()))
+        self._hints = [(re.compile(pattern, re.IGNORECASE), intent) for pattern, intent in data.get("hints", ())]
+        self._about = re.compile(data.get("asked_about", _NEVER), re.IGNORECASE)
         self._joiner = re.compile(data.get("joiner", r"[.;!?] "), re.IGNORECASE)
         self._between_items = re.compile(data.get("between_items", r"\s*,\s*"), re.IGNORECASE)
         self._kept_together = frozenset(data.get("kept_together", ()))
@@ -120,6 +122,15 @@ class Phrases:
             if (polite or said in self._yes | self._no) and (rest := self._answers(words[length:])) is not None:
                 return rest if polite else {said in self._yes, *rest}
         return None
+
+    def hint(self, command: str) -> str | None:
+        """The intent that tells how a command is said of which these words are most; None where they are none."""
+        return next((intent for pattern, intent in self._hints if pattern.search(command)), None)
+
+    def asked_about(self, command: str) -> str | None:
+        """Who or what an encyclopedia is to be asked about; None where somebody asks something else."""
+        found = self._about.fullmatch(command)
+        return self.free(_TOPIC, found["topic"]) if found else None
 
     def splits(self, text: str) -> list[tuple[str, str]]:
         """The ways to take an utterance for one command and what follows it."""

@@ -66,7 +66,8 @@ class Replies:
         """
         if outcome is None:
             own = self._own.get(intent)
-            return str(own) if own is not None else self._theirs_for(intent, response, {"slots": dict(words)})
+            spoken = {"slots": dict(words)}
+            return self._theirs_for(intent, response, spoken) if own is None else self._rendered(str(own), spoken)
         if self._english:
             return outcome.say
         told = {"values": slots, "slots": words, "data": outcome.data, **self._named(outcome.data)}

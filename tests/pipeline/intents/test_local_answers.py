@@ -13,7 +13,7 @@ from pipeline.intents.matching import LocalIntents
 from pipeline.toolbox import Toolbox, tool_context
 from tests.tools.calling import HERE
 from tools.timer_board import Timer
-from tools.tool import Context, Effect, Result, tool
+from tools.tool import Context, Effect, Result, TryAgain, tool
 
 HOUSEHOLD = frozenset({Permission.CONVERSE, Permission.PRIVATE, Permission.CONTROL})
 INTENTS = LocalIntents("en")
@@ -270,3 +270,48 @@ async def test_what_was_left_out_is_asked_for(talk: Talk) -> None:
 async def test_without_another_program_our_own_list_is_the_one_for_to_dos(talk: Talk) -> None:
     await talk.say("Add call the plumber to my to-do list")
     assert await talk.say("Check off call the plumber.") == "I took call the plumber off the to-do list."
+
+
+class Lamps:
+    """A house with one lamp."""
+
+    def tools(self):
+        return [tool(self.turn_on, effect=Effect.CONTROL)]
+
+    async def turn_on(self, context: Context, name: str, room: str | None = None) -> Result:
+        """Turn on a lamp."""
+        if name != "the lamp":
+            raise TryAgain("There is nothing called so.")
+        return Result("The lamp is on.")
+
+
+def household(tmp_path: Path, *, small: bool) -> Talk:
+    talk = Talk(tmp_path, providers=SimpleNamespace(sets=[Lamps()], todos=None))
+    talk.answers._house = talk.answers._intents = LocalIntents("en")
+    talk.answers._house.furnish([("Lamp", "light")], [])
+    talk.answers._small = small
+    return talk
+
+
+@pytest.mark.parametrize("small", [False, True])
+async def test_of_two_commands_the_one_that_is_not_done_is_told_too(tmp_path: Path, *, small: bool) -> None:
+    talk = household(tmp_path, small=small)
+    told = await talk.say("Turn on the lamp and the flux capacitor")
+    assert told == "The lamp is on. I know of nothing called the flux capacitor in the house."
+
+
+async def test_a_model_that_would_make_things_up_is_not_asked_for_most_of_a_command(tmp_path: Path) -> None:
+    talk = household(tmp_path, small=True)
+    assert await talk.say("Turn on the flux capacitor") == "I know of nothing called the flux capacitor in the house."
+    assert (await talk.say("Wake me up when the rooster crows") or "").startswith("I didn't quite get that, so I did")
+    assert (await talk.say("Set the timer to something nice") or "").startswith("I didn't quite get that, so I did")
+    assert await talk.say("Turn left at the corner") is None
+    assert await talk.say("I set a timer for five minutes yesterday") is None
+    assert await talk.say("Who is at the door?") is None
+
+
+async def test_a_larger_model_finds_out_what_is_meant(tmp_path: Path) -> None:
+    talk = household(tmp_path, small=False)
+    assert await talk.say("Turn on the flux capacitor") is None
+    assert await talk.say("Wake me up when the rooster crows") is None
+    assert await talk.say("Who was Ada Lovelace?") is None
