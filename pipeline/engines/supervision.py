@@ -270,7 +270,11 @@ class _Child:
         """Wait until it serves and return its port."""
         assert self._process.stdout is not None
         if line := await self._process.stdout.readline():
-            return int(json.loads(line)["port"])
+            try:
+                return int(json.loads(line)["port"])
+            except (ValueError, LookupError, TypeError):
+                told = line.decode(errors="replace").strip()
+                raise LanguageEngineError(f"it told no port, but {told!r}; {self._program.broken}") from None
         await self.wait()
         raise LanguageEngineError(self.problem or f"{self.last_words}; {self._program.broken}")
 
