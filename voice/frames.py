@@ -12,6 +12,10 @@ from pipecat.frames.frames import ControlFrame
 CONTINUES: Final = "passfel-continues"
 """The key, in a transcript's metadata, that says that it replaces the transcript before it."""
 
+SPOKEN_LANGUAGE: Final = "passfel-spoken-language"
+"""The key, in the metadata of the frame that says upstream that somebody has stopped speaking, of the language that was
+heard (ISO 639-1): the transcript itself goes down, and doors do not see it."""
+
 UNANSWERED: Final = "passfel-unanswered"
 """The key, in a transcript's metadata, that says that its turn wants no answer."""
 

@@ -52,6 +52,7 @@ from voice.ducking import Ducker
 from voice.endpointing import SmartTurn
 from voice.frames import (
     CONTINUES,
+    SPOKEN_LANGUAGE,
     UNANSWERED,
     ClearAudioFrame,
     CommitAudioFrame,
@@ -242,7 +243,9 @@ class Hearing(FrameProcessor):
             logger.debug(f"Whisper's language {turn.language!r} has no name in Pipecat")
         await self.push_frame(frame)
         silence = time.monotonic() - self._turn.speech_ended
-        await self.push_frame(VADUserStoppedSpeakingFrame(stop_secs=silence), FrameDirection.UPSTREAM)
+        stopped = VADUserStoppedSpeakingFrame(stop_secs=silence)
+        stopped.metadata[SPOKEN_LANGUAGE] = turn.language
+        await self.push_frame(stopped, FrameDirection.UPSTREAM)
         await self.push_frame(ProposedUserStoppedSpeakingFrame())
 
     def _transcribe(self, command: Transcribe) -> None:

@@ -14,7 +14,6 @@ from pipecat.frames.frames import (
     Frame,
     InterruptionFrame,
     LLMContextUserTurnFrame,
-    TranscriptionFrame,
     TTSSpeakFrame,
 )
 
@@ -28,6 +27,7 @@ from satellites.sip.message_taker import MessageTaker
 from satellites.sip.phrases import PHRASES, Wish, is_farewell, wants_message
 from satellites.sip.wire import RATE
 from tools.messages import Messages
+from voice.frames import SPOKEN_LANGUAGE
 from voice.piper import VoiceError
 
 MOST_HEARD: Final = 500
@@ -381,8 +381,8 @@ class Call:
         """See what happens in the conversation."""
         if isinstance(frame, InterruptionFrame):
             self._leg.flush()
-        if self._follows_language and isinstance(frame, TranscriptionFrame) and frame.language is not None:
-            self._phrases = PHRASES.get(frame.language.value.partition("-")[0], self._phrases)
+        if self._follows_language and SPOKEN_LANGUAGE in frame.metadata:
+            self._phrases = PHRASES.get(frame.metadata[SPOKEN_LANGUAGE].partition("-")[0], self._phrases)
         self._manners.see(frame, time.monotonic())
         if isinstance(frame, BotStoppedSpeakingFrame):
             self._spoken.set()

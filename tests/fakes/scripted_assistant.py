@@ -26,6 +26,7 @@ from pipecat.frames.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from pipecat.metrics.metrics import LLMTokenUsage
 from pipecat.pipeline.pipeline import Pipeline
@@ -50,7 +51,7 @@ from pipeline.intents.local_answers import Loudness
 from tools.timer_board import TimerBoard
 from tools.timer_watch import DeviceTimers, TimerWatch
 from voice.ducking import Ducker
-from voice.frames import CommitAudioFrame, TurnDetectionFrame
+from voice.frames import SPOKEN_LANGUAGE, CommitAudioFrame, TurnDetectionFrame
 
 WORD_SECONDS = 0.1
 SAMPLE_RATE = 24_000
@@ -119,6 +120,10 @@ class Ears(FrameProcessor):
             language = self._script.language
             frame = TranscriptionFrame(text, "caller", time_now_iso8601(), language=language, finalized=True)
             await self.push_frame(frame)
+            if language is not None:
+                stopped = VADUserStoppedSpeakingFrame(stop_secs=0.2)
+                stopped.metadata[SPOKEN_LANGUAGE] = language.value
+                await self.push_frame(stopped, FrameDirection.UPSTREAM)
             await self.push_frame(ProposedUserStoppedSpeakingFrame())
 
 

@@ -411,7 +411,8 @@ async def test_a_goodbye_ends_the_call(tmp_path: Path):
         house.assistant.script.replies.append("goodbye ana")
         await asyncio.sleep(1)
         await phone.say(LOUD + PAUSE)
-        await phone.until(event="state", state="DISCONNECTED", seconds=30)
+        # Sooner than anybody is asked whether they are still there.
+        await phone.until(event="state", state="DISCONNECTED", seconds=10)
 
 
 async def test_a_goodbye_is_understood_in_the_language_that_is_spoken(tmp_path: Path):
@@ -422,7 +423,8 @@ async def test_a_goodbye_is_understood_in_the_language_that_is_spoken(tmp_path: 
         house.assistant.script.replies.append("auf wiederhören ana")
         await asyncio.sleep(1)
         await phone.say(LOUD + PAUSE)
-        await phone.until(event="state", state="DISCONNECTED", seconds=30)
+        # Sooner than anybody is asked whether they are still there.
+        await phone.until(event="state", state="DISCONNECTED", seconds=10)
 
 
 OUTBOUND = {"outbound": {"ring_seconds": 5.0}}
