@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from aioesphomeapi.api_pb2 import SubscribeLogsResponse  # type: ignore[attr-defined]
 from aioesphomeapi.client import APIClient
 from aioesphomeapi.core import APIConnectionError
-from aioesphomeapi.model import LogLevel
+from aioesphomeapi.model import APIVersion, LogLevel
 from loguru import logger
 
 from pipeline.caller import HOUSEHOLD, Caller, Capability
@@ -20,6 +20,7 @@ from satellites.esphome.session import Reached, Session
 from satellites.esphome.speech import SpeechServer
 from satellites.esphome.timers import TimerTeller
 from satellites.esphome.udp import udp_sound
+from satellites.esphome.volume import PlayerVolume, adjustable
 from satellites.services import House, Satellite
 from satellites.timer_display import TimerDisplay
 from tools.cancellation import heed_cancellation
@@ -148,7 +149,9 @@ class Device:
             if not profile.assists:
                 raise Refused(NO_ASSISTANT)
             household.claim(self, profile)
-            session = self._session = await self._begin(client, profile, stack)
+            player = adjustable(entities, client.api_version or APIVersion())
+            volume = PlayerVolume(client, player) if player is not None else None
+            session = self._session = await self._begin(client, profile, volume, stack)
             await self._serve(session, client, gone)
 
     def _client(self) -> APIClient:
@@ -163,7 +166,9 @@ class Device:
             provide_time=False,
         )
 
-    async def _begin(self, client: APIClient, profile: Profile, stack: AsyncExitStack) -> Session:
+    async def _begin(
+        self, client: APIClient, profile: Profile, volume: PlayerVolume | None, stack: AsyncExitStack
+    ) -> Session:
         theirs = client.connected_address or self.device.address
         own = _own_address(theirs)
         shelf = await stack.enter_async_context(self._server.offering(self._settings.address or own))
@@ -173,7 +178,7 @@ class Device:
         traits = profile.traits(self._settings, self.device)
         caller = self._caller(full_duplex=traits.full_duplex)
         timers = TimerTeller(self._timers, client) if profile.shows_timers else None
-        reached = Reached(client, profile, traits, caller, shelf, sound, timers)
+        reached = Reached(client, profile, traits, caller, shelf, sound, timers, volume)
         return Session(self._house, reached, settings=self._settings, on_problem=self._note)
 
     async def _serve(self, session: Session, client: APIClient, gone: asyncio.Event) -> None:

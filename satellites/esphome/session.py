@@ -33,6 +33,7 @@ from satellites.esphome.run import Phase, Run
 from satellites.esphome.speech import Shelf, Speech
 from satellites.esphome.timers import TimerTeller
 from satellites.esphome.udp import UdpSound
+from satellites.esphome.volume import PlayerVolume
 from satellites.line import LineTransport
 from satellites.services import House
 from voice.frames import ClearAudioFrame
@@ -80,6 +81,8 @@ class Reached:
     """Where its sound comes by UDP."""
     timers: TimerTeller | None
     """Where it shows timers."""
+    volume: PlayerVolume | None
+    """Where it has one of its own that can be changed."""
 
 
 class Session:
@@ -158,6 +161,8 @@ class Session:
             handle_audio=self._audio if self._device.sound is None else None,
             handle_announcement_finished=self._finished,
         )
+        if self._device.volume is not None:
+            self._device.client.subscribe_states(self._device.volume.see)
 
     async def _asked(self, _: str, flags: int, settings: VoiceAssistantAudioSettings, wake_word: str | None) -> int:
         """Say where to send sound: 0 is over this connection."""
@@ -324,7 +329,9 @@ class Session:
         name = self._device.caller.device
         commands: Callable[[], Sequence[run.Command]] = self._run.ended
         try:
-            await self._house.assistant.converse(talk.transport, self._device.caller)
+            volume = self._device.volume
+            loudness = volume if volume is not None and volume.known else None
+            await self._house.assistant.converse(talk.transport, self._device.caller, loudness=loudness)
         except AssistantNotReady as error:
             logger.info("{} came too early: {}", name, error)
             commands = partial(self._run.failed, "not-ready", str(error))

@@ -26,10 +26,13 @@ from aioesphomeapi.api_pb2 import (
     ListEntitiesDoneResponse,
     ListEntitiesMediaPlayerResponse,
     ListEntitiesRequest,
+    MediaPlayerCommandRequest,
+    MediaPlayerStateResponse,
     MediaPlayerSupportedFormat,
     PingRequest,
     PingResponse,
     SubscribeLogsResponse,
+    SubscribeStatesRequest,
     SubscribeVoiceAssistantRequest,
     VoiceAssistantAnnounceFinished,
     VoiceAssistantAnnounceRequest,
@@ -38,7 +41,7 @@ from aioesphomeapi.api_pb2 import (
     VoiceAssistantRequest,
     VoiceAssistantResponse,
 )
-from aioesphomeapi.model import VoiceAssistantCommandFlag
+from aioesphomeapi.model import MediaPlayerEntityFeature, VoiceAssistantCommandFlag
 from aioesphomeapi.model import VoiceAssistantEventType as Event
 from aioesphomeapi.model import VoiceAssistantFeature as Feature
 from google.protobuf.message import Message
@@ -81,6 +84,8 @@ class FakeDevice:
     """Another client, which has its voice."""
     reaches_server: bool = True
     """Whether it fetches what it is to say."""
+    volume: float | None = None
+    """Its player's, 0 to 1; None where that cannot be changed."""
     port: int = 0
     events: list[tuple[Event, dict[str, str]]] = field(default_factory=list)
     announced: list[VoiceAssistantAnnounceRequest] = field(default_factory=list)
@@ -209,7 +214,9 @@ class FakeDevice:
                 self.subscribed.clear()
                 self.listening.clear()
 
-    async def _receive(self, wire: Wire, writer: asyncio.StreamWriter, message: Message) -> None:
+    async def _receive(  # noqa: C901 - one case a message
+        self, wire: Wire, writer: asyncio.StreamWriter, message: Message
+    ) -> None:
         match message:
             case HelloRequest():
                 wire.send(HelloResponse(api_version_major=1, api_version_minor=12, name=self.name))
@@ -219,7 +226,11 @@ class FakeDevice:
                 if Feature.SPEAKER not in self.features:
                     wire.send(
                         ListEntitiesMediaPlayerResponse(
-                            object_id="player", key=1, name="Media Player", supported_formats=self.formats
+                            object_id="player",
+                            key=1,
+                            name="Media Player",
+                            supported_formats=self.formats,
+                            feature_flags=MediaPlayerEntityFeature.VOLUME_SET if self.volume is not None else 0,
                         )
                     )
                 wire.send(ListEntitiesDoneResponse())
@@ -228,6 +239,11 @@ class FakeDevice:
             case DisconnectRequest():
                 wire.send(DisconnectResponse())
                 raise ConnectionError("it was asked to")
+            case SubscribeStatesRequest() if self.volume is not None:
+                wire.send(MediaPlayerStateResponse(key=1, volume=self.volume))
+            case MediaPlayerCommandRequest() if message.has_volume:
+                self.volume = message.volume
+                wire.send(MediaPlayerStateResponse(key=1, volume=self.volume))
             case SubscribeVoiceAssistantRequest() if message.subscribe:
                 self._subscribe(wire, writer)
             case VoiceAssistantResponse():

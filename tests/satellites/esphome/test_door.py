@@ -256,6 +256,29 @@ async def test_while_there_can_be_no_conversation_the_device_is_told_so(device: 
         await device.until(Event.VOICE_ASSISTANT_RUN_END)
 
 
+async def test_who_wants_it_louder_changes_the_devices_own_volume() -> None:
+    device = FakeDevice(volume=0.4)
+    async with serving(("louder", "Like this?"), devices={"hall": device}) as served:
+        device.wake()
+        await device.speak(LOUD)
+        await device.until_heard()
+        loudness = served.assistant.loudness
+        assert loudness is not None
+        assert round(loudness.volume, 3) == 0.4
+        loudness.volume = 0.65
+        async with asyncio.timeout(10):
+            while round(device.volume or 0.0, 3) != 0.65:
+                await asyncio.sleep(0.02)
+
+
+async def test_where_the_device_has_no_volume_its_voice_is_made_louder(device: FakeDevice) -> None:
+    async with serving(("louder", "Like this?"), devices={"hall": device}) as served:
+        device.wake()
+        await device.speak(LOUD)
+        await device.until_heard()
+        assert served.assistant.loudness is None
+
+
 async def test_a_device_that_sends_more_than_can_be_heard_costs_no_memory(device: FakeDevice) -> None:
     async with serving(("what time is it", "It is noon"), devices={"hall": device}) as served:
         device.wake()
