@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.caller import Caller, Capability, Permission
+from pipeline.caller import HOUSEHOLD, Caller, Capability
 from pipeline.context.builder import ContextBuilder, Question, Section
 from pipeline.engines.endpoint import Endpoint
 from pipeline.intents.matching import LocalIntents
@@ -37,7 +37,7 @@ CALLER = Caller(
     door="chat",
     device="chat:test",
     capabilities=frozenset({Capability.SHOW}),
-    permissions=frozenset({Permission.CONVERSE, Permission.CONTROL, Permission.SECURE}),
+    permissions=HOUSEHOLD,
 )
 
 
