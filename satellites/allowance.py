@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from loguru import logger
+
 FASTEST: Final = 1.25
 """Times real time that a device may send sound for as long as it likes: no clock is so wrong …"""
 AT_ONCE: Final = 15.0
@@ -40,3 +42,25 @@ class Allowance:
         if self._at is not None:
             self._left = min(self._most, self._left + (now - self._at) * self._rate)
         self._at = now
+
+
+class SoundAllowance:
+    """How much sound a device may send: no more than there can be, or it would cost the others their time.
+
+    Args:
+        device: for the log, which is told once.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._allowance = Allowance(FASTEST, AT_ONCE)
+        self._told = False
+
+    def takes(self, seconds: float, now: float) -> bool:
+        """Tell whether a piece of sound is taken; otherwise it is to be dropped."""
+        if self._allowance.spend(seconds, now):
+            return True
+        if not self._told:
+            self._told = True
+            logger.warning("{} sends sound faster than there can be any; some is dropped", self._device)
+        return False

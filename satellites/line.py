@@ -10,7 +10,6 @@ import time
 from collections import deque
 from typing import Final, Protocol
 
-from loguru import logger
 from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
     CancelWorkerFrame,
@@ -32,7 +31,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from satellites.allowance import AT_ONCE, FASTEST, Allowance
+from satellites.allowance import SoundAllowance
 from satellites.attention import Attention
 from satellites.input import AttendedInput
 from satellites.realtime.pacing import LEAD, Pacer
@@ -142,7 +141,7 @@ class _Input(AttendedInput):
         self._rate = rate
         self._half = b""
         self._heard = bytearray()
-        self._allowance = Allowance(FASTEST, AT_ONCE)
+        self._sound = SoundAllowance(str(self))
         self._heard_at = self._filled_at = 0.0
         self._in_turn = self._held = False
         self._early: deque[bytes | Frame] = deque()
@@ -184,8 +183,7 @@ class _Input(AttendedInput):
         if len(audio) % 2:
             audio, self._half = audio[:-1], audio[-1:]
         self._heard_at = time.monotonic()
-        if not self._allowance.spend(len(audio) / (self._rate * 2), self._heard_at):
-            logger.debug(f"{self}: sound that comes faster than there can be any is dropped")
+        if not self._sound.takes(len(audio) / (self._rate * 2), self._heard_at):
             return
         heard = self._resampler.resample(audio)
         if self._begun:

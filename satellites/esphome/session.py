@@ -25,7 +25,7 @@ from pipecat.frames.frames import (
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
 from pipeline.settings.satellites import Esphome
-from satellites.allowance import AT_ONCE, FASTEST, Allowance
+from satellites.allowance import SoundAllowance
 from satellites.attention import Attention
 from satellites.esphome import run
 from satellites.esphome.profile import Profile
@@ -115,7 +115,7 @@ class Session:
         self._offered: Speech | None = None
         self._speech: Speech | None = None
         self._spoke_at = 0.0
-        self._sound = Allowance(FASTEST, AT_ONCE)
+        self._sound = SoundAllowance(device.caller.device)
         self._words: WakeWords | None = None
         self._loudness: float | None = None
         if device.sound is not None:
@@ -192,7 +192,7 @@ class Session:
 
     def hear(self, pcm: bytes) -> None:
         """Take what the device has heard; what comes faster than there can be any is dropped."""
-        if not self._sound.spend(len(pcm) / (INPUT_RATE * 2), time.monotonic()):
+        if not self._sound.takes(len(pcm) / (INPUT_RATE * 2), time.monotonic()):
             return
         if self._run.phase is Phase.WAITING:
             self._listen_for_word(pcm)

@@ -10,13 +10,12 @@ from loguru import logger
 from pipecat.frames.frames import Frame, LLMContextUserTurnFrame
 from wyoming.audio import AudioChunk
 from wyoming.error import Error
-from wyoming.event import Event
 from wyoming.ping import Ping, Pong
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller
 from pipeline.settings.satellites import WyomingSatellite
-from satellites.allowance import AT_ONCE, FASTEST, Allowance
+from satellites.allowance import SoundAllowance
 from satellites.line import LineTransport
 from satellites.services import House
 from satellites.timer_display import TimerDisplay, TimerEvent
@@ -72,8 +71,7 @@ class Session:
         self._tasks = asyncio.TaskGroup()
         self._called = asyncio.Event()
         self._answers_pings = False
-        self._sound = Allowance(FASTEST, AT_ONCE)
-        self._complained = False
+        self._sound = SoundAllowance(caller.device)
 
     async def run(self) -> None:
         """Hold its conversations until the connection ends, which cancels one that goes on.
@@ -92,21 +90,12 @@ class Session:
                 while True:
                     event = await self._wire.read(SILENT_SECONDS if self._answers_pings else PATIENT_SECONDS)
                     self._answers_pings = self._answers_pings or Pong.is_type(event.type)
-                    if self._is_too_fast(event):
+                    if AudioChunk.is_type(event.type) and not self._sound.takes(seconds(event), time.monotonic()):
                         continue
                     self._dialogue.receive(event)
                     await self._perform()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
-
-    def _is_too_fast(self, event: Event) -> bool:
-        """Tell whether it is sound that comes faster than there can be any, which would cost the others their time."""
-        if not AudioChunk.is_type(event.type) or self._sound.spend(seconds(event), time.monotonic()):
-            return False
-        if not self._complained:
-            self._complained = True
-            logger.warning(f"{self._caller.device} sends sound faster than there can be any; some is dropped")
-        return True
 
     # What the transport asks of a line.
 

@@ -27,7 +27,7 @@ from pipecat.frames.frames import (
 
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import Caller, Capability
-from satellites.allowance import AT_ONCE, FASTEST, Allowance
+from satellites.allowance import Allowance, SoundAllowance
 from satellites.line import LineTransport
 from satellites.services import House
 from satellites.xiaozhi.echo import Echo
@@ -97,7 +97,7 @@ class Session:
         self._woken = False
         self._loudness: deque[float] = deque(maxlen=WAKE_PACKETS)
         self._messages = Allowance(100.0, 1000.0)
-        self._sound = Allowance(FASTEST, AT_ONCE)
+        self._sound = SoundAllowance(caller.device)
         self._complained = False
 
     @property
@@ -222,9 +222,9 @@ class Session:
             await self._perform()
             return
         self._protocol.made_sense()
-        if not self._sound.spend(len(pcm) / (DECODED_RATE * 2), now):
-            self._complain("it sends sound faster than there can be any; some is dropped")
-        elif not heard.conversation:
+        if not self._sound.takes(len(pcm) / (DECODED_RATE * 2), now):
+            return
+        if not heard.conversation:
             self._loudness.append(_loudness(pcm))
         elif self._transport is not None:
             await self._transport.hear(pcm if self._echo is None else self._echo.heard(pcm, heard.playing))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satellites.allowance import AT_ONCE, FASTEST, Allowance
+from satellites.allowance import AT_ONCE, FASTEST, Allowance, SoundAllowance
 
 
 def test_so_much_at_once_and_so_much_a_second() -> None:
@@ -38,3 +38,10 @@ def test_a_clock_that_is_fast_or_slow_uses_nothing_up(drift: float) -> None:
     for packet in range(100_000):
         assert dropping.spend(0.06 * drift, packet * 0.06)
         assert waiting.owe(0.06 * drift, packet * 0.06) == 0.0
+
+
+def test_sound_that_cannot_be_is_dropped_and_what_follows_is_heard() -> None:
+    sound = SoundAllowance("puck")
+    assert sound.takes(AT_ONCE, 0.0)
+    assert not sound.takes(0.5, 0.1)
+    assert sound.takes(0.5, 1.0)
