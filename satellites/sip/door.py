@@ -368,7 +368,7 @@ def _described(each: _Open) -> Satellite:
         "codec_rate": each.codec_rate,
         "problem": each.call.problem,
     }
-    if quality is not None:
+    if quality is not None and quality.received:
         detail |= {
             "lost": _share(quality.lost, quality.received),
             "jitter_ms": round(quality.jitter_ms, 1),
@@ -382,6 +382,8 @@ def _described(each: _Open) -> Satellite:
 def _heard(quality: wire.Quality | None) -> str:
     if quality is None:
         return ""
+    if not quality.received:
+        return "; nothing of it was heard"
     lost = _share(quality.lost, quality.received)
     return f"; {lost:.1%} of its sound was lost, jitter {quality.jitter_ms:.0f} ms, estimated MOS {quality.mos}"
 

@@ -207,12 +207,12 @@ class Telephone:
                     self._start(self._carry(number, call))
                 case Event.CALL_CLOSED:
                     if call.final_stats is not None:
-                        self._tell(_quality(number, call.final_stats, encrypted=bool(encrypted)))
+                        self._tell(quality_of(number, call.final_stats, encrypted=bool(encrypted)))
                     self._over(number, event.text or "")
 
         call.on(follow)
         call.on_dtmf(lambda pressed: self._tell(wire.Digit(number, pressed.digit)))
-        call.on_rtcp(lambda stats: self._tell(_quality(number, stats, encrypted=bool(encrypted))))
+        call.on_rtcp(lambda stats: self._tell(quality_of(number, stats, encrypted=bool(encrypted))))
 
     def _over(self, number: int, reason: str) -> None:
         if self._calls.pop(number, None) is None:
@@ -392,7 +392,8 @@ async def _tried(work: Coroutine[Any, Any, None]) -> None:
         logger.debug("not done: %s", error)
 
 
-def _quality(call: int, told: CallStats, *, encrypted: bool) -> wire.Quality:
+def quality_of(call: int, told: CallStats, *, encrypted: bool) -> wire.Quality:
+    """Return how well a call is heard, of what the stack tells of it."""
     # Where the other side sends no RTCP, only the jitter buffer knows.
     stats = replace(
         told,

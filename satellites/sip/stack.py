@@ -4,6 +4,8 @@
 """
 
 import asyncio
+import ipaddress
+import itertools
 import re
 import socket
 import ssl
@@ -73,11 +75,12 @@ async def open_lines(runtime: Runtime, setup: Setup) -> list[Line]:
     """Make the user agents. Raises `baresip.BaresipError`, `ValueError`."""
     lines = [Line(await _agent(runtime, _registered(each)), each) for each in setup.accounts]
     if setup.direct:
-        # The stack matches direct calls by the way they came.
-        for transport in _TRANSPORTS if setup.certificate is not None else _TRANSPORTS[:2]:
+        # The stack matches direct calls by the way they came, and by the kind of address.
+        transports = _TRANSPORTS if setup.certificate is not None else _TRANSPORTS[:2]
+        for transport, domain in itertools.product(transports, _domains(setup.listen)):
             account = Account(
                 user=setup.user,
-                domain=f"[{setup.listen}]" if ":" in setup.listen else setup.listen,
+                domain=domain,
                 password="",
                 reg_interval=0,
                 transport=transport,
@@ -87,6 +90,13 @@ async def open_lines(runtime: Runtime, setup: Setup) -> list[Line]:
             )
             lines.append(Line(await _agent(runtime, account), None))
     return lines
+
+
+def _domains(listen: str) -> tuple[str, ...]:
+    address = ipaddress.ip_address(listen)
+    if address.is_unspecified:
+        return "0.0.0.0", "[::]"  # noqa: S104 - who may call is decided by whoever takes the call
+    return (f"[{address}]" if address.version == 6 else str(address),)
 
 
 async def _agent(runtime: Runtime, account: Account) -> UserAgent:

@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loguru import logger
 from pipecat.frames.frames import TTSSpeakFrame
 from pipecat.transcriptions.language import Language
 
@@ -30,6 +31,14 @@ def voiced(heard: np.ndarray) -> float:
     """Seconds in which somebody speaks."""
     frames = heard[: len(heard) // 320 * 320].reshape(-1, 320)
     return float((np.abs(frames).max(axis=1) > 0.02).sum() * 0.02)
+
+
+@pytest.fixture
+def warnings() -> Iterator[list[str]]:
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="WARNING", format="{message}")
+    yield lines
+    logger.remove(sink)
 
 
 async def test_a_person_calls_speaks_and_is_answered(tmp_path: Path):
@@ -105,7 +114,8 @@ async def test_a_refused_call_leaves_another_one_with_its_call_id_alone(tmp_path
 
 
 async def test_a_guest_may_ask_and_nothing_more(tmp_path: Path):
-    async with telephone(tmp_path, guests="limited") as house, softphone(tmp_path) as phone:
+    everywhere = {"listen": "0.0.0.0"}
+    async with telephone(tmp_path, guests="limited", **everywhere) as house, softphone(tmp_path) as phone:
         await phone.call(house.uri)
         await eventually(house.assistant.started.is_set)
         assert house.assistant.callers[0].permissions == {Permission.CONVERSE}
@@ -237,6 +247,16 @@ async def test_hold_and_resume(tmp_path: Path):
         assert len(house.assistant.ears.audio) > before
 
 
+async def test_a_hold_of_the_old_kind_is_one(tmp_path: Path):
+    async with telephone(tmp_path, people={"sipp": "ana"}) as house:
+        scenario = str(Path(__file__).parents[2] / "peers" / "sip" / "old_hold.xml")
+        caller = asyncio.create_task(sipp("-sf", scenario, f"127.0.0.1:{house.port}", "-s", "passfel", "-m", "1"))
+        for state in ("talking", "held", "talking"):
+            await eventually(lambda state=state: [each.state for each in house.calls] == [state])
+        code, output = await caller
+        assert code == 0, output[-1000:]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("codec", "rate"), [("PCMU", 8000), ("PCMA", 8000), ("G722", 16_000)])
 async def test_each_codec_is_taken(tmp_path: Path, codec: str, rate: int):
@@ -246,10 +266,11 @@ async def test_each_codec_is_taken(tmp_path: Path, codec: str, rate: int):
         assert phone.events[-1].get("codec", codec) in ("", codec)
 
 
-async def test_a_codec_that_is_not_known_is_not_acceptable(tmp_path: Path):
+async def test_a_codec_that_is_not_known_is_not_acceptable_which_is_told(tmp_path: Path, warnings: list[str]):
     async with telephone(tmp_path, **KNOWN) as house, softphone(tmp_path, codecs=["GSM"]) as phone:
         await phone.do("call", uri=house.uri)
         await phone.until(event="state", state="DISCONNECTED", status=488)
+        await eventually(lambda: "a call from 100 by 127.0.0.1 is not taken (488): it offers GSM" in "".join(warnings))
 
 
 async def test_sound_is_encrypted_where_the_phone_can(tmp_path: Path):
@@ -454,7 +475,7 @@ async def test_somebody_is_called_told_something_and_talked_with(tmp_path: Path)
         await eventually(lambda: not house.calls)
 
 
-async def test_an_announcement_before_a_refusal_changes_nothing_of_it(tmp_path: Path):
+async def test_an_announcement_before_a_refusal_changes_nothing_of_it(tmp_path: Path, warnings: list[str]):
     async with (
         registrar(tmp_path) as port,
         telephone(tmp_path, direct=False, accounts=account(port), **OUTBOUND) as house,
@@ -467,6 +488,7 @@ async def test_an_announcement_before_a_refusal_changes_nothing_of_it(tmp_path: 
         await asyncio.sleep(0.5)
         await phone.do("answer", status=486)
         assert await dialling is Dialled.BUSY
+        assert "ben is not reached by box, busy: 486 Busy Here" in "".join(warnings)
         await eventually(lambda: not house.calls)
         assert not house.assistant.callers
 

@@ -130,3 +130,11 @@ def test_every_call_ends_whatever_happens_in_it(events):
     else:
         raise AssertionError("it never ends")
     assert now < LONGEST + 30 * 60 + 10 * FAREWELL
+
+
+def test_who_took_long_to_get_in_is_not_asked_at_once_whether_they_are_there():
+    talk = manners()
+    talk.begin(50.0)
+    assert talk.act(50.0) is None
+    said(talk, 50.1)
+    assert talk.next(51.1) == 51.1 + SILENCE
