@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from satellites.pi.attention import RATE, Attention
 from satellites.pi.loudspeaker import SPEECH_RATE
+from satellites.realtime import headers
 from tools.cancellation import heed_cancellation
 from voice.resampling import StreamResampler
 
@@ -28,8 +29,6 @@ CALM: Final = 30.0
 """Seconds of connection after which a failure counts as the first one again."""
 MOST_WAITING: Final = 2000
 """Events that wait to be sent, a minute of sound; a server that takes none for so long is given up."""
-DEVICE_HEADER: Final = "x-passfel-device"
-ROOM_HEADER: Final = "x-passfel-room"
 
 
 class NotRealtime(Exception):  # noqa: N818 - reads as what is wrong
@@ -61,7 +60,7 @@ class Link:
         changed: Callable[[], None],
     ) -> None:
         self._server = server.rstrip("/")
-        self._headers = {DEVICE_HEADER: name} | ({ROOM_HEADER: room} if room else {})
+        self._headers = {headers.DEVICE: name} | ({headers.ROOM: room} if room else {})
         if token:
             self._headers["authorization"] = f"Bearer {token}"
         self._tls = ssl.create_default_context(cafile=certificate) if server.startswith("https") else None

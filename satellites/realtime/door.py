@@ -17,6 +17,7 @@ from pipecat.transports.base_transport import BaseTransport
 from pipeline.assistant import AssistantNotReady
 from pipeline.caller import HOUSEHOLD, Caller, Capability
 from satellites.access import DEVICE as LET_IN
+from satellites.realtime import headers
 from satellites.realtime.connection import ClientGone, Connection
 from satellites.realtime.protocol import RealtimeProtocol
 from satellites.realtime.transport import RealtimeTransport
@@ -41,8 +42,6 @@ class Assistant(Protocol):
         """Hold one conversation over `transport`; return when it has ended."""
 
 
-DEVICE_HEADER = "x-passfel-device"
-ROOM_HEADER = "x-passfel-room"
 NAME = re.compile(r"[\w .-]{1,64}")
 
 
@@ -52,7 +51,7 @@ def caller_of(websocket: WebSocket) -> Caller:
     A device that was let in goes by its own name, whatever it says. Else a satellite of the house says what it is
     called, and any other client goes by its address.
     """
-    said, room = (websocket.headers.get(header, "") for header in (DEVICE_HEADER, ROOM_HEADER))
+    said, room = (websocket.headers.get(header, "") for header in (headers.DEVICE, headers.ROOM))
     name: str | None = websocket.scope.get(LET_IN)
     satellite = NAME.fullmatch(said) is not None
     if name is None and satellite:
