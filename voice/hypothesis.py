@@ -12,6 +12,8 @@ FASTEST_SPEECH: Final = 5.0
 """Words a second that nobody exceeds over a whole utterance (auctioneers excepted)."""
 
 LEAST_LOG_PROBABILITY: Final = -0.7
+LEAST_UNFINISHED: Final = -0.5
+"""The same for short text that does not end as a sentence does: its last word may not have been written."""
 CHEAP_RETRY: Final = 4.0
 """Seconds of audio up to which a repetition is worth a second decode, which brings the punctuation back."""
 LATE: Final = 2 / 3
@@ -60,11 +62,16 @@ class Hypothesis:
         """Tell whether a second decode with more context is worth its time, for audio of this many seconds."""
         return (
             self.log_probability < LEAST_LOG_PROBABILITY
+            or (seconds < CHEAP_RETRY and self.log_probability < LEAST_UNFINISHED and not _ends_sentence(self.text))
             or self.begins > LATE * seconds
             or is_looping(self.text)
             or (seconds < CHEAP_RETRY and without_invented_repetition(self.text, seconds) != self.text)
             or words_a_second(without_invented_repetition(self.text, seconds), seconds) > FASTEST_SPEECH
         )
+
+
+def _ends_sentence(text: str) -> bool:
+    return text.rstrip().endswith((".", "?", "!", "…", "。", "？", "！"))
 
 
 def words_of(text: str) -> list[str]:

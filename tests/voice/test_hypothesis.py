@@ -100,4 +100,10 @@ def test_a_sentence_spoken_impossibly_fast_is_decoded_again() -> None:
 
 def test_a_sentence_that_is_said_to_begin_where_the_audio_ends_is_decoded_again() -> None:
     assert Hypothesis("what time", -0.6, 0.0, begins=1.0).looks_wrong(1.2)
-    assert not Hypothesis("what time is it", -0.6, 0.0, begins=0.3).looks_wrong(1.2)
+    assert not Hypothesis("What time is it?", -0.6, 0.0, begins=0.3).looks_wrong(1.2)
+
+
+def test_a_short_text_that_ends_in_mid_sentence_is_decoded_again_where_the_decoder_is_not_sure() -> None:
+    assert Hypothesis("What time is", -0.64, 0.0).looks_wrong(1.1)
+    assert not Hypothesis("What time is", -0.4, 0.0).looks_wrong(1.1)
+    assert not Hypothesis("What time is", -0.64, 0.0).looks_wrong(5.0)
