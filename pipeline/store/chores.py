@@ -131,14 +131,13 @@ def _files(path: Path) -> list[Path]:
         raise StoreCommandFailed(f"there is no {path}")
     if place.is_file():
         return [place]
-    found = (
-        Path(folder, name)
-        for folder, folders, names in os.walk(place)
-        if folders.sort() is None
-        for name in sorted(names)
-        if Path(name).suffix.lower() in (*READERS, *AGENDAS) and not name.startswith(".")
+    return sorted(
+        file
+        for file in place.rglob("*")
+        if file.suffix.lower() in (*READERS, *AGENDAS)
+        and not any(part.startswith(".") for part in file.relative_to(place).parts)
+        and file.is_file()
     )
-    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(place).parts)]
 
 
 async def _unlearn(library: Library, paths: Sequence[Path]) -> int:

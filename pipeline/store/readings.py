@@ -44,12 +44,12 @@ ADD_UP: Final = (
     "mean = EXCLUDED.mean, low = EXCLUDED.low, high = EXCLUDED.high"
 )
 SUMMARY: Final = (
-    "SELECT s.id, s.name, s.unit, s.room, latest.at, latest.value, day.mean AS day_mean, day.low AS day_low, "
+    "SELECT s.id, s.name, s.unit, s.room, latest.at, latest.value, day.low AS day_low, "
     "day.high AS day_high, usual.mean AS usual_mean, usual.spread AS usual_spread, usual.low AS usual_low, "
     "usual.high AS usual_high, usual.hours FROM series s "
     "CROSS JOIN LATERAL (SELECT at, value FROM readings WHERE series = s.id AND at <= $2 "
     "ORDER BY at DESC LIMIT 1) latest "
-    "CROSS JOIN LATERAL (SELECT avg(value) AS mean, min(value) AS low, max(value) AS high FROM readings "
+    "CROSS JOIN LATERAL (SELECT min(value) AS low, max(value) AS high FROM readings "
     "WHERE series = s.id AND at > $2::timestamptz - INTERVAL '1 day' AND at <= $2) day "
     "CROSS JOIN LATERAL (SELECT avg(mean) AS mean, stddev_pop(mean) AS spread, min(low) AS low, max(high) AS high, "
     "count(*) AS hours FROM readings_hourly WHERE series = s.id AND hour <= $2::timestamptz - INTERVAL '1 day' "
@@ -88,9 +88,8 @@ class Summary:
     room: str | None
     at: datetime
     value: float
-    day_mean: float | None
-    """Of the last 24 hours; None where nothing was measured in them."""
     day_low: float | None
+    """Of the last 24 hours; None where nothing was measured in them."""
     day_high: float | None
     usual_mean: float | None
     """Of the two weeks before; None where nothing was measured in them."""
