@@ -96,6 +96,13 @@ class Assistant(
     ) -> bool | None: ...
 
 
+class Knows(Protocol):
+    """A door that knows devices."""
+
+    def satellites(self) -> Sequence[Satellite]:
+        """How they are."""
+
+
 class Door(Protocol):
     """A door whose conversations outlive the requests that began them."""
 
@@ -105,7 +112,6 @@ class Door(Protocol):
 
 DOORS: tuple[Callable[[FastAPI, Assistant], Door | None], ...] = (
     satellites.chat.door.mount,
-    satellites.realtime.door.mount,
     satellites.engine_routes.mount,
     satellites.readings.mount,
     satellites.announce.mount,
@@ -185,12 +191,13 @@ def create_app(
     satellites.household.mount(app, assistant, settings)
 
     satellites.woken.mount(app, house.arbiter)
-    _mount_state(app, assistant, services)
+    clients = satellites.realtime.door.mount(app, assistant)
+    _mount_state(app, assistant, [*services, clients])
     app.add_middleware(Gate, access=Access(settings.token, paired), pairing=pairing)
     return app
 
 
-def _mount_state(app: FastAPI, assistant: Assistant, services: Sequence[Service]) -> None:
+def _mount_state(app: FastAPI, assistant: Assistant, known: Sequence[Knows]) -> None:
     """Tell at `app` how the assistant and what is connected to it fare."""
 
     async def healthz() -> Response:
@@ -203,8 +210,7 @@ def _mount_state(app: FastAPI, assistant: Assistant, services: Sequence[Service]
         return JSONResponse(assistant.latency.turns())
 
     async def all_satellites() -> Response:
-        known: list[Satellite] = [each for service in services for each in service.satellites()]
-        return JSONResponse([asdict(each) for each in known])
+        return JSONResponse([asdict(each) for door in known for each in door.satellites()])
 
     app.add_api_route("/v1/satellites", all_satellites, methods=["GET"])
     app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"])

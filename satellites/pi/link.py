@@ -8,6 +8,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,9 @@ CALM: Final = 30.0
 """Seconds of connection after which a failure counts as the first one again."""
 MOST_WAITING: Final = 2000
 """Events that wait to be sent, a minute of sound; a server that takes none for so long is given up."""
+
+
+PROGRAM: Final = f"passfel-satellite/{metadata.version('passfel')}"
 
 
 class NotRealtime(Exception):  # noqa: N818 - reads as what is wrong
@@ -112,6 +116,7 @@ class Link:
             url,
             additional_headers=self._headers,
             ssl=self._tls,
+            user_agent_header=PROGRAM,
             open_timeout=CONNECT_SECONDS,
             max_size=None,
             proxy=None,

@@ -6,7 +6,8 @@ fits uvicorn's own limit of 16 MiB a message, and uvicorn's pings find a peer th
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from fastapi import FastAPI, WebSocket
@@ -21,6 +22,7 @@ from satellites.realtime import headers
 from satellites.realtime.connection import ClientGone, Connection
 from satellites.realtime.protocol import RealtimeProtocol
 from satellites.realtime.transport import RealtimeTransport
+from satellites.services import Satellite
 
 PATH = "/v1/realtime"
 
@@ -43,6 +45,7 @@ class Assistant(Protocol):
 
 
 NAME = re.compile(r"[\w .-]{1,64}")
+FIRMWARE = re.compile(r"[ -~]{1,64}")
 
 
 def caller_of(websocket: WebSocket) -> Caller:
@@ -68,13 +71,48 @@ def caller_of(websocket: WebSocket) -> Caller:
     )
 
 
-def mount(app: FastAPI, assistant: Assistant, identify: Callable[[WebSocket], Caller] = caller_of) -> None:
+class Connected:
+    """The devices of the house that are connected; other clients of the API are nobody's devices."""
+
+    name = "realtime"
+
+    def __init__(self) -> None:
+        self._here: list[Satellite] = []
+
+    def satellites(self) -> Sequence[Satellite]:
+        """Those that are here now."""
+        return list(self._here)
+
+    @contextmanager
+    def noted(self, websocket: WebSocket, caller: Caller) -> Iterator[None]:
+        """Know of a device while the context lasts."""
+        if not caller.resumes:
+            yield
+            return
+        address = websocket.client.host if websocket.client else None
+        program = FIRMWARE.match(websocket.headers.get("user-agent", ""))
+        told = {"address": address, "firmware": program and program[0], "room": caller.room}
+        detail = {name: value for name, value in told.items() if value}
+        satellite = Satellite(caller.device, caller.door, "connected", detail)
+        self._here.append(satellite)
+        try:
+            yield
+        finally:
+            self._here.remove(satellite)
+
+
+def mount(app: FastAPI, assistant: Assistant, identify: Callable[[WebSocket], Caller] = caller_of) -> Connected:
     """Serve the Realtime API on `app`; `identify` tells who is at a websocket, from what authentication
     found."""
+    connected = Connected()
 
     @app.websocket(PATH)
     async def realtime(websocket: WebSocket, model: str = MODEL) -> None:
-        await serve(websocket, assistant, identify(websocket), model)
+        caller = identify(websocket)
+        with connected.noted(websocket, caller):
+            await serve(websocket, assistant, caller, model)
+
+    return connected
 
 
 async def serve(websocket: WebSocket, assistant: Assistant, caller: Caller, model: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from satellites.realtime.door import mount
+from satellites.realtime.door import Connected, mount
 from tests.fakes.scripted_assistant import ScriptedAssistant
 
 
@@ -18,6 +18,7 @@ class Server:
 
     port: int
     assistant: ScriptedAssistant
+    connected: Connected
 
     @property
     def url(self) -> str:
@@ -29,7 +30,7 @@ async def serving(ping: float | None = None) -> AsyncIterator[Server]:
     """Serve on loopback; `ping` is the seconds between pings, and for their answers."""
     assistant = ScriptedAssistant()
     app = FastAPI()
-    mount(app, assistant)
+    connected = mount(app, assistant)
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)  # so that a stall is soon felt
         listener.bind(("127.0.0.1", 0))
@@ -38,7 +39,7 @@ async def serving(ping: float | None = None) -> AsyncIterator[Server]:
         running = uvicorn.Server(config)
         task = asyncio.create_task(running.serve([listener]))
         try:
-            yield Server(listener.getsockname()[1], assistant)
+            yield Server(listener.getsockname()[1], assistant, connected)
         finally:
             running.should_exit = True
             await task

@@ -18,6 +18,7 @@ from websockets.asyncio.client import connect
 from satellites.realtime import connection as connection_module
 from satellites.realtime import functions as functions_module
 from satellites.realtime.pacing import LEAD
+from satellites.services import Satellite
 from tests.fakes.scripted_assistant import AMPLITUDE, WORD_SECONDS, Call, TTSSpeakFrame
 from tests.satellites.realtime.conftest import Server
 from tests.satellites.realtime.strict import check
@@ -366,6 +367,22 @@ async def test_two_clients_by_one_name_hold_a_conversation_each_and_one_that_van
         await one.sdk.session.update(session={"type": "realtime"})
         await one.until("session.updated")
         assert [caller.device for caller in server.assistant.callers] == ["satellite:kitchen"] * 2
+
+
+async def test_devices_of_the_house_are_known_while_they_are_connected_and_other_clients_are_none(server):
+    named = {"x-passfel-device": "kitchen", "x-passfel-room": "Kitchen", "user-agent": "puck/1.2"}
+    async with sdk_client(server), sdk_client(server, extra_headers=named):
+        assert server.connected.satellites() == [
+            Satellite(
+                "satellite:kitchen",
+                "satellite",
+                "connected",
+                {"address": "127.0.0.1", "firmware": "puck/1.2", "room": "Kitchen"},
+            )
+        ]
+    async with asyncio.timeout(10):
+        while server.connected.satellites():
+            await asyncio.sleep(0.02)
 
 
 async def test_a_client_that_stops_reading_is_dropped_and_others_go_on(server, monkeypatch):
