@@ -9,7 +9,7 @@ import contextlib
 import ctypes
 import ipaddress
 import os
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -18,9 +18,15 @@ from baresip import Call, Event, Runtime, _native
 REASONS: Final = {403: "Forbidden", 480: "Temporarily Unavailable", 486: "Busy Here"}
 """What each status says. None of them ends the ringing of other telephones, as 603 would."""
 _LONGEST_ADDRESS: Final = 64
+_ADDRESS_AND_PORT: Final = 3
+MOST_SOURCES: Final = 64
+"""Calls of which it is known where their sound comes from; more than there may be at a time."""
 _UDP, _TCP, _TLS = range(3)
 """As the stack counts its transports."""
 _POINTER: Final = ctypes.c_void_p
+_LOWEST: Final = -100
+"""Below encryption, as the stack orders those who see a socket's packets."""
+_SEES_PACKET: Final = ctypes.CFUNCTYPE(ctypes.c_bool, _POINTER, _POINTER, _POINTER)
 _SEES_ADDRESS: Final = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_char_p, _POINTER, _POINTER)
 
 
@@ -52,6 +58,16 @@ class NativeRuntime(Runtime):
         if (functions := self._functions) is not None:
             await self._on_its_thread(lambda: functions.report(*_named(call)))
 
+    async def follow_sound(self, call: Call, address: str) -> None:
+        """Send a call's sound to where its sound comes from, if that is not where it was asked for (RFC 4961): a router
+        between has other addresses. The first time only prepares that.
+
+        Args:
+            address: where its messages come from, from which its sound may come as well.
+        """
+        if (functions := self._functions) is not None:
+            await self._on_its_thread(lambda: functions.follow_sound(*_named(call), address))
+
     async def settle(self, listen: str, port: int) -> bool:
         """Listen at the addresses that the machine has now, loopback included, and at none that it has no more.
 
@@ -70,7 +86,7 @@ class NativeRuntime(Runtime):
         if (functions := self._functions) is None:
             return False
         settled: list[_Settled] = []
-        only = None if ipaddress.ip_address(listen).is_unspecified else listen.encode()
+        only = None if ipaddress.ip_address(listen).is_unspecified else listen
         await self._on_its_thread(lambda: settled.append(functions.settle(only, port)))
         if settled and settled[0].problem:
             raise OSError(settled[0].problem, os.strerror(settled[0].problem))
@@ -116,6 +132,20 @@ class _Functions:
         self._agent = _function(library.call_get_ua, _POINTER, _POINTER)
         self._hang_up = _function(library.ua_hangup, None, _POINTER, _POINTER, ctypes.c_uint16, text)
         self._emit = _function(library.bevent_call_emit, number, number, _POINTER, text)
+        self._stream = _function(library.audio_strm, _POINTER, _POINTER)
+        self._audio = _function(library.call_audio, _POINTER, _POINTER)
+        self._media = _function(library.stream_sdpmedia, _POINTER, _POINTER)
+        self._wanted_at = _function(library.sdp_media_raddr, _POINTER, _POINTER)
+        self._update = _function(library.stream_update, number, _POINTER)
+        self._rtp = _function(library.stream_rtp_sock, _POINTER, _POINTER)
+        self._socket = _function(library.rtp_sock, _POINTER, _POINTER)
+        self._watch = _function(
+            *(library.udp_register_helper, number, _POINTER, _POINTER, number, _POINTER, _SEES_PACKET, _POINTER)
+        )
+        self._same = _function(library.sa_cmp, ctypes.c_bool, _POINTER, text, number)
+        # It has to outlive every socket that it is handed to.
+        self._see_packet = _SEES_PACKET(self._came)
+        self._sources: OrderedDict[int, bytes] = OrderedDict()
         self._network = _function(library.baresip_network, _POINTER)
         self._present = _function(library.net_if_apply, number, _SEES_ADDRESS, _POINTER)
         self._known = _function(library.net_laddr_apply, ctypes.c_bool, _POINTER, _SEES_ADDRESS, _POINTER)
@@ -140,7 +170,30 @@ class _Functions:
         if call := self._call(handle, call_id):
             self._emit(Event.CALL_RTCP.value, call, b"")
 
-    def settle(self, only: bytes | None, port: int) -> _Settled:
+    def follow_sound(self, handle: int, call_id: bytes, address: str) -> None:
+        """Have a call's sound sent to where its sound comes from."""
+        if not (call := self._call(handle, call_id)) or not (stream := self._stream(self._audio(call))):
+            return
+        if handle not in self._sources:
+            self._sources[handle] = b""
+            self._watch(None, self._socket(self._rtp(stream)), _LOWEST, None, self._see_packet, handle)
+            while len(self._sources) > MOST_SOURCES:
+                self._sources.popitem(last=False)
+            return
+        wanted, source = self._wanted_at(self._media(stream)), self._sources[handle]
+        asked = self._address(wanted)
+        if not source or asked == "0.0.0.0" or self._address(source) not in (asked, address):  # noqa: S104 - on hold
+            return
+        if not self._same(wanted, source, _ADDRESS_AND_PORT):
+            ctypes.memmove(wanted, source, self._size)
+            self._update(stream)
+
+    def _came(self, source: int, _: int | None, handle: int) -> bool:
+        if handle in self._sources:
+            self._sources[handle] = ctypes.string_at(source, self._size)
+        return False
+
+    def settle(self, only: str | None, port: int) -> _Settled:
         """Take the machine's addresses, and listen at all of them or at only one."""
         network = self._network()
         known = self._seen(lambda see: self._known(network, see, None))
@@ -173,14 +226,17 @@ class _Functions:
         # A caller may have chosen the Call-ID of another call.
         return call if call and self._handle(call) == handle else None
 
-    def _seen(self, apply: Callable[[Any], object]) -> dict[bytes, _Place]:
+    def _address(self, place: int | bytes) -> str:
+        written = ctypes.create_string_buffer(_LONGEST_ADDRESS)
+        return "" if self._written(place, written, _LONGEST_ADDRESS) else written.value.decode()
+
+    def _seen(self, apply: Callable[[Any], object]) -> dict[str, _Place]:
         """Return addresses as they are written."""
-        found: dict[bytes, _Place] = {}
+        found: dict[str, _Place] = {}
 
         def see(interface: bytes, address: int, _: int | None) -> bool:
-            written = ctypes.create_string_buffer(_LONGEST_ADDRESS)
-            if not self._written(address, written, _LONGEST_ADDRESS):
-                found[written.value] = _Place(interface, ctypes.string_at(address, self._size))
+            if written := self._address(address):
+                found[written] = _Place(interface, ctypes.string_at(address, self._size))
             return False
 
         apply(_SEES_ADDRESS(see))

@@ -51,6 +51,8 @@ ADDRESSES_SECONDS: Final = 5.0
 """Between two looks at which addresses this machine has."""
 QUALITY_SECONDS: Final = 5.0
 """Between two looks at how well a call is heard."""
+FOLLOW_SECONDS: Final = 0.3
+"""Seconds of a call after which it is looked where its sound comes from."""
 MOST_CALL_IDS: Final = 512
 ORIGIN_SECONDS: Final = 0.3
 """What the trace, which has a thread of its own, gets to say where a call came from."""
@@ -252,6 +254,8 @@ class Telephone:
 
     async def _carry(self, number: int, call: Call) -> None:
         """Carry a call's sound to the assistant until it is over."""
+        await self._follow_sound(call)
+        asyncio.get_running_loop().call_later(FOLLOW_SECONDS, lambda: self._start(self._follow_sound(call)))
         media = self._media[number] = Media(call.audio)
         # What was heard before somebody answered is the network's: a ringing tone, or an announcement.
         media.skip()
@@ -370,12 +374,17 @@ class Telephone:
             self._tell(wire.Alive())
             await asyncio.sleep(ALIVE_SECONDS)
 
+    async def _follow_sound(self, call: Call) -> None:
+        origin = self._origins.get(call.call_id or "")
+        await self._runtime.follow_sound(call, origin.address if origin else "")
+
     async def _measure(self) -> None:
         """Have it told how well calls are heard, also where the other side sends no reports, with which it would be."""
         while True:
             await asyncio.sleep(QUALITY_SECONDS)
             for call in tuple(self._calls.values()):
                 await self._runtime.report(call)
+                await self._follow_sound(call)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.create_task(_tried(work))

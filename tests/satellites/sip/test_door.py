@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +113,43 @@ async def test_a_refused_call_leaves_another_one_with_its_call_id_alone(tmp_path
                     answer = await loop.sock_recv(stranger, 4096)
         code, output = await good
         assert code == 0, output[-1000:]
+
+
+async def test_sound_is_sent_to_where_it_comes_from_though_a_router_has_changed_that(tmp_path: Path):
+    loop = asyncio.get_running_loop()
+    async with telephone(tmp_path, **KNOWN) as house:
+        with ExitStack() as stack:
+            phone, sound = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
+            for each in (phone, sound):
+                each.bind(("127.0.0.1", 0))
+                each.setblocking(False)
+            sdp = "v=0\r\no=- 1 1 IN IP4 10.77.0.1\r\ns=-\r\nc=IN IP4 10.77.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+            here = f"127.0.0.1:{phone.getsockname()[1]}"
+
+            async def send(method: str, to: str, body: str = "") -> None:
+                ask = (
+                    f"{method} {house.uri} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{method};rport\r\n"
+                    f"From: <sip:100@{here}>;tag=1\r\nTo: {to}\r\nCall-ID: one\r\nCSeq: 1 {method}\r\n"
+                    f"Contact: <sip:100@{here}>\r\nMax-Forwards: 5\r\nContent-Type: application/sdp\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n{body}"
+                )
+                await loop.sock_sendto(phone, ask.encode(), ("127.0.0.1", house.port))
+
+            async with asyncio.timeout(20):
+                await send("INVITE", f"<{house.uri}>", sdp)
+                answer = ""
+                while not answer.startswith("SIP/2.0 200"):
+                    answer = (await loop.sock_recv(phone, 4096)).decode()
+                await send("ACK", re.findall(r"To: (.*)\r", answer)[0])
+                port = int(re.findall(r"m=audio (\d+)", answer)[0])
+                heard = asyncio.create_task(loop.sock_recv(sound, 2048))
+                number = 0
+                while not heard.done():
+                    header = struct.pack(">BBHII", 0x80, 0, number, 160 * number, 7)
+                    await loop.sock_sendto(sound, header + b"\xff" * 160, ("127.0.0.1", port))
+                    number += 1
+                    await asyncio.wait({heard}, timeout=0.02)
+        assert heard.result()[1] & 0x7F == 0
 
 
 async def test_a_guest_may_ask_and_nothing_more(tmp_path: Path):
