@@ -13,6 +13,9 @@ from tools.wording import spoken_length
 LATE: Final = 60.0
 """Seconds after which a timer that rings says that it is late."""
 
+_THING: Final = re.compile(r"(?:the|a|an|my|our|your|his|her|their)\b", re.IGNORECASE)
+"""Begins what is no doing: somebody is reminded to feed the cat, but about the cat."""
+
 Kind = Literal["timer", "alarm", "reminder"]
 
 
@@ -41,7 +44,7 @@ class Timer:
     def label(self) -> str:
         """How a person calls it: "pasta timer", "10 minute timer", "alarm", "reminder to feed the cat"."""
         if self.kind == "reminder":
-            return f"reminder to {self.name}"
+            return f"reminder {'about' if _THING.match(self.name) else 'to'} {self.name}"
         if self.name:
             return f"{self.name} {self.kind}"
         return f"{spoken_length(self.seconds, plural=False)} timer" if self.kind == "timer" else self.kind

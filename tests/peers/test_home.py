@@ -94,6 +94,10 @@ async def test_a_light_is_turned_on_dimmed_and_turned_off(ana: Living, assistant
     assert await assistant.state("light.bed_light") == "on"
     assert await ana.ask("set_light", name="the bed light", brightness=40) == "The bed light is at 40 percent."
     assert await ana.ask("home_status", name="bed light") == "The bed light is on at 40 percent."
+    assert await ana.ask("set_light", name="bed light", change=25) == "The bed light is brighter now."
+    assert await ana.ask("home_status", name="bed light", asked="on") == "Yes, the bed light is on at 65 percent."
+    assert await ana.ask("set_light", name="bed light", change=-30) == "The bed light is darker now."
+    assert await ana.ask("home_status", name="bed light") == "The bed light is on at 35 percent."
     assert await ana.ask("set_light", name="bed light", color="red") == "The bed light is red."
     assert await ana.ask("turn_off", name="bed") == "The bed light is off."
     assert await assistant.state("light.bed_light") == "off"
@@ -140,7 +144,14 @@ async def test_a_garage_is_opened_only_once_somebody_has_said_yes(ana: Living, a
 async def test_the_heating_is_set_within_its_limits(ana: Living) -> None:
     assert await ana.ask("set_temperature", degrees=21, name="heatpump") == "The HeatPump is set to 21 degrees."
     assert "degrees" in await ana.ask("home_status", name="heat pump")
+    assert await ana.ask("set_temperature", change=-2, name="heatpump") == "The HeatPump is set to 19 degrees."
     assert "goes from" in await ana.ask("set_temperature", degrees=93, name="HeatPump")
+
+
+async def test_of_many_things_those_are_told_that_can_do_it(ana: Living, assistant: HomeAssistant) -> None:
+    assert await ana.ask("close_cover", name="everything") == "Everything closes."
+    assert await ana.ask("open_cover", name="kitchen window", position=50) == "The kitchen window can't do that."
+    await assistant.until("cover.hall_window", "closed")
 
 
 async def test_players_pause_and_play(ana: Living, assistant: HomeAssistant) -> None:
@@ -163,7 +174,9 @@ async def test_what_is_on_is_told(ana: Living) -> None:
 
 
 async def test_what_sensors_measure_is_told(ana: Living) -> None:
-    assert "Outside Temperature is at 15.6 degrees" in await ana.ask("home_status", name="temperature")
+    told = await ana.ask("home_status", name="temperature")
+    assert "degrees at the HeatPump" in told
+    assert "15.6" not in told, "that is outside"
 
 
 async def test_a_change_that_somebody_else_makes_is_known_at_once(ana: Living, assistant: HomeAssistant) -> None:

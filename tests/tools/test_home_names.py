@@ -155,3 +155,17 @@ def test_a_difference_changes_only_what_it_names(house: House) -> None:
     assert (bed.state, bed.attributes) == ("on", {"friendly_name": "Bed Light", "color_mode": "hs"})
     made.changed({"r": ["light.bed"]})
     assert made.thing("light.bed") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("all the lights except the kitchen", {"light.hall", "light.living"}),
+        ("everything in the kitchen but not the island", {"light.kitchen", "cover.kitchen"}),
+        ("all the lights except the moon", set()),
+        ("the hall light except the kitchen", set()),
+    ],
+)
+def test_what_is_excepted_is_left_alone(full_house: House, said: str, wanted: set[str]) -> None:
+    found = meant(said, full_house, kinds=("light", "cover"), room=None, here=None)
+    assert {thing.id for thing in found.things} == wanted

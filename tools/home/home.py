@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from tools.home.connection import Connection
+from tools.home.features import can, colourful, dimmable
 from tools.home.house import House, Thing
 from tools.home.names import Meant, meant
 from tools.home.states import Summary, agreeing, is_so, opens_a_way_in, spoken_state
@@ -138,9 +139,9 @@ class Home:
                 raise TryAgain(f"{color!r} is no color that lamps have. There are: {', '.join(_COLOURS)}.")
             said.append(wanted)
         things, called = self._meant(context, name, room, ("light",))
-        if brightness is not None and any("brightness" not in _modes(thing) for thing in things):
+        if brightness is not None and any(not dimmable(thing) for thing in things):
             raise Failed(f"{begun(things[0].spoken)} can't be dimmed.")
-        if "color_name" in data and any(not _colourful(thing) for thing in things):
+        if "color_name" in data and any(not colourful(thing) for thing in things):
             raise Failed(f"{begun(things[0].spoken)} has no colors.")
         order = _Order("light.turn_on", f"is {' and '.join(said)}", data, "on")
         return await self._each(things, called, lambda _: order)
@@ -276,10 +277,11 @@ class Home:
         things, called = self._meant(context, name, room, ("light",))
         lit = [thing for thing in things if thing.state == "on"]
         if change < 0 and not lit:
-            raise Failed(f"{begun(called or things[0].spoken)} {agreeing('is off', plural=len(things) > 1)}.")
+            off = agreeing("is off", plural=len(things) > 1 or things[0].plural)
+            raise Failed(f"{begun(called or things[0].spoken)} {off}, so there is nothing to dim.")
         # Who wants it darker does not want those on that are off.
         told = lit if change < 0 else things
-        if any("brightness" not in _modes(thing) for thing in told):
+        if any(not dimmable(thing) for thing in told):
             raise Failed(f"{begun(told[0].spoken)} can't be dimmed.")
         how = "is brighter now" if change > 0 else "is darker now"
         return await self._each(told, called, lambda _: _Order("light.turn_on", how, {"brightness_step_pct": change}))
@@ -331,13 +333,16 @@ class Home:
     async def _each(self, things: Sequence[Thing], called: str, order: Callable[[Thing], _Order]) -> Result:
         """Tell each thing what to do: one call for those that are told the same."""
         orders: dict[str, tuple[_Order, list[Thing]]] = {}
+        things = [thing for thing in things if can(thing, order(thing).service)] or things[:1]
+        if not can(things[0], order(things[0]).service):
+            raise Failed(f"{begun(things[0].spoken)} can't do that.")
         for thing in things:
             told = order(thing)
             orders.setdefault(told.service, (told, []))[1].append(thing)
         for told, those in orders.values():
             await self._connection.call(told.service, [thing.id for thing in those], told.data)
         last = next(reversed(orders.values()))[0]
-        await self._settle(things, last.state)
+        await self._settle([(thing, told.state) for told, those in orders.values() for thing in those])
         now = [self._house.thing(thing.id) or thing for thing in things]
         if len(things) == 1:
             said = f"{begun(things[0].spoken)} {agreeing(last.done, plural=things[0].plural)}."
@@ -348,14 +353,15 @@ class Home:
             )
         return Result(said, {"things": [_data(thing) for thing in now]})
 
-    async def _settle(self, things: Sequence[Thing], state: str | None) -> None:
+    async def _settle(self, told: Sequence[tuple[Thing, str | None]]) -> None:
         """Wait for what they were told to be seen, where that can be seen."""
-        if state is None:
+        wanted = {thing.id: state for thing, state in told if state is not None}
+        if not wanted:
             return
 
         def slow() -> list[Thing]:
-            now = [self._house.thing(each.id) for each in things]
-            return [each for each in now if each is not None and each.state != state]
+            now = [self._house.thing(id_) for id_ in wanted]
+            return [each for each in now if each is not None and each.state != wanted[each.id]]
 
         if not await self._connection.seen(lambda: not slow(), within=SETTLE_SECONDS):
             first = slow()[0]
@@ -387,17 +393,6 @@ def _wanted(thing: Thing, degrees: float | None, change: float | None) -> float:
     if not isinstance(now, int | float):
         raise Failed(f"{begun(thing.spoken)} is set to no temperature that I could change. Please say how warm.")
     return now + change
-
-
-def _modes(thing: Thing) -> Collection[str]:
-    """What a lamp can do, as far as brightness goes."""
-    modes = thing.attributes.get("supported_color_modes") or ["brightness"]
-    return () if list(modes) == ["onoff"] else ("brightness",)
-
-
-def _colourful(thing: Thing) -> bool:
-    modes = thing.attributes.get("supported_color_modes")
-    return modes is None or bool({"hs", "xy", "rgb", "rgbw", "rgbww"}.intersection(modes))
 
 
 def _choice(things: Sequence[Thing]) -> str:

@@ -35,7 +35,8 @@ _OTHER_COVERS: Final = frozenset({"window", "door", "garage", "gate", "roof"})
 _WORDS_OF: Final = {word: kind for kind, words in _KINDS.items() for word in words}
 _PLURAL: Final = frozenset(word for words in _KINDS.values() for word in words if word.endswith("s")) - {"s"}
 _FILLERS: Final = frozenset({"the", "a", "an", "my", "our", "this", "that", "please", "of", "any", "some"})
-_ALL: Final = frozenset({"all", "every", "everything", "both"})
+_ALL: Final = frozenset({"all", "every", "everything", "both", "house"})
+_EXCEPT: Final = re.compile(r"\b(?:except(?: for)?|but not|apart from|other than)\b", re.IGNORECASE)
 _IN = re.compile(r"\b(?:in|on|at|of|from|inside) (?:the |my |our )?")
 
 
@@ -58,6 +59,9 @@ def meant(words: str, house: House, *, kinds: Collection[str], room: str | None,
         room: the room that was named, if one was.
         here: where the person is; it counts where nothing else tells things apart.
     """
+    words, *others = _EXCEPT.split(words)
+    if others:
+        return _but_not(others[0], meant(words, house, kinds=kinds, room=room, here=here), house, kinds, here)
     here = house.room_called(here) if here else None
     things = [thing for thing in house.things if thing.kind in kinds]
     said = _plain(words)
@@ -78,6 +82,19 @@ def meant(words: str, house: House, *, kinds: Collection[str], room: str | None,
     if found := _part(rest, there) or _part(said, things) or _alike(said, things):
         return Meant(_nearest(found, place, here), several=everything)
     return Meant([])
+
+
+def _but_not(words: str, found: Meant, house: House, kinds: Collection[str], here: str | None) -> Meant:
+    """All of them but those: "all the lights except the bedroom"."""
+    place, rest = _room_in(_plain(words), house)
+    if place is not None and not rest:
+        gone = {thing.id for thing in found.things if thing.room == place}
+    else:
+        gone = {thing.id for thing in meant(words, house, kinds=kinds, room=None, here=here).things}
+    left = [thing for thing in found.things if thing.id not in gone]
+    if not gone or not found.several:
+        return Meant([])
+    return Meant(left, several=len(left) > 1, called=f"{found.called} except {words.strip()}" if found.called else "")
 
 
 def _named(said: str, things: Sequence[Thing], *, inside: str | None = None) -> list[Thing]:

@@ -16,6 +16,9 @@ _MEASURES: Final = {
     "humidity": "humidity", "humid": "humidity", "battery": "battery", "power": "power", "energy": "energy",
     "carbon dioxide": "carbon_dioxide", "co2": "carbon_dioxide", "illuminance": "illuminance",
 }  # fmt: skip
+_NOT_INSIDE: Final = frozenset(
+    {"outside", "outdoor", "outdoors", "garden", "balcony", "freezer", "fridge", "refrigerator", "pool", "water"}
+)
 _OPEN_OR_CLOSED: Final = frozenset({"door", "window", "garage_door", "opening"})
 _SENSED: Final = {
     "motion": ("senses motion", "senses no motion"), "occupancy": ("is occupied", "is empty"),
@@ -59,9 +62,11 @@ class Summary:
         found = self.sensors(about, room)
         if found is None:
             return None
-        if room and found[0].kind == "climate":
-            warm = found[0].attributes["current_temperature"]
-            return Result(f"It's {warm:g} degrees in the {room.lower()}.", {"things": [{"name": found[0].name}]})
+        warm = [(each, each.attributes["current_temperature"]) for each in found if each.kind == "climate"]
+        if warm and len(warm) == len(found):
+            places = [f"in the {each.room.lower()}" if each.room else f"at {each.spoken}" for each, _ in warm]
+            told = [f"{degrees:g} degrees {place}" for (_, degrees), place in zip(warm, places, strict=True)]
+            return Result(f"It's {joined(told)}.", {"things": [{"name": each.name} for each, _ in warm]})
         told = [f"{thing.name} {spoken_state(thing)}" for thing in found[:MOST_TOLD]]
         return Result(
             f"{begun(joined(told))}.", {"things": [{"name": each.name, "state": each.state} for each in found]}
@@ -74,10 +79,12 @@ class Summary:
         if measure is None:
             return None
         sensors = [thing for thing in self._house.things if thing.kind == "sensor" and thing.device_class == measure]
-        sensors = [thing for thing in sensors if thing.number is not None]
+        sensors = [thing for thing in sensors if thing.number is not None and not _elsewhere(thing)] or sensors
         found = by_room(sensors, room) if room else []
         if not found and measure == "temperature" and room:
-            found = [each for each in by_room(self._house.things, room) if "current_temperature" in each.attributes]
+            found = [each for each in by_room(self._house.things, room) if _tells_warmth(each)]
+        if not found and measure == "temperature" and all(_elsewhere(each) for each in sensors):
+            found = [each for each in self._house.things if _tells_warmth(each)]
         found = found or sensors
         if not found:
             raise Failed(f"Nothing in the house measures the {words}.")
@@ -91,7 +98,7 @@ class Summary:
             return Result(f"{'Yes' if so else 'No'}, {things[0].spoken} {spoken_state(things[0])}.", data)
         name = called if called.startswith(("the ", "all ")) else f"the {called}"
         if not so:
-            return Result(f"No, none of {name.removeprefix('all ')} is {asked}.", data)
+            return Result(f"None of them is {asked}.", data)
         if len(so) == len(things):
             return Result(f"Yes, {'all ' if not name.startswith('all ') else ''}{name} are {asked}.", data)
         told, more = so[:MOST_TOLD], len(so) - MOST_TOLD
@@ -110,6 +117,15 @@ class Summary:
             return Result(f"{name} {agreeing(states.pop(), plural=True)}.", data)
         told = [f"{thing.spoken} {spoken_state(thing)}" for thing in things[:MOST_TOLD]]
         return Result(f"{begun(joined(told))}.", data)
+
+
+def _tells_warmth(thing: Thing) -> bool:
+    return thing.kind == "climate" and isinstance(thing.attributes.get("current_temperature"), int | float)
+
+
+def _elsewhere(thing: Thing) -> bool:
+    """Whether it measures what nobody means who asks how it is in the house."""
+    return not _NOT_INSIDE.isdisjoint(thing.name.lower().split())
 
 
 def agreeing(verb: str, *, plural: bool) -> str:
