@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.intents import home_calls
+from pipeline.intents.moments import Moment
 from pipeline.intents.phrases import Phrases
 from tools.clock import zone_of
 from tools.tool import Failed
@@ -22,7 +23,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "ConvertCurrency": "convert_currency", "Portfolio": "get_portfolio", "LookUp": "look_up", "GetFact": "get_fact",
     "FindPapers": "find_papers", "DoNotDisturb": "do_not_disturb", "DisturbAgain": "disturb_again",
     "ReadTodos": "read_todos", "FinishTodo": "finish_todo", "FindNote": "find_note", "AddNote": "add_note",
-    "FindOnList": "find_on_list", "NameLists": "name_lists", "DaysUntil": "days_until",
+    "FindOnList": "find_on_list", "NameLists": "name_lists", "DaysUntil": "days_until", "MoveEvent": "move_event",
     "CompareNews": "compare_news", "PhoneCall": "call_person",
     "ReadMessages": "read_messages", "PutThrough": "put_through",
 }  # fmt: skip
@@ -175,6 +176,11 @@ def _timed(intent: str, slots: dict[str, Any], phrases: Phrases) -> list[Call]:
         text, moment = phrases.reminder(slots["reminder"]) or ("", None)
     else:
         text, moment = slots.get("what"), phrases.moment(slots["moment"])
+    if intent == "MoveEvent":
+        return _moved(slots["about"], moment)
+    if intent == "SetAlarm" and moment is None:
+        every = phrases.moments(slots["moment"])
+        return [Call(intent, TOOLS[intent], each.arguments) for each in every if each.time is not None]
     if moment is None or (intent == "SetReminder" and not text):
         return []
     if intent == "SetReminder":
@@ -185,6 +191,15 @@ def _timed(intent: str, slots: dict[str, Any], phrases: Phrases) -> list[Call]:
     if moment.time is None:
         return [Call("AskAlarm", None, moment.arguments)]
     return [Call(intent, TOOLS[intent], moment.arguments)]
+
+
+def _moved(title: str, moment: Moment | None) -> list[Call]:
+    if moment is None or moment.repeat is not None or not moment.arguments:
+        return []
+    when = {"day": "when"}
+    return [
+        Call("MoveEvent", "move_event", {"title": title} | {when.get(k, k): v for k, v in moment.arguments.items()})
+    ]
 
 
 def _timer(intent: str, seconds: float, slots: Mapping[str, Any]) -> list[Call]:

@@ -57,10 +57,10 @@ class FollowUps:
         phrases: those of the language.
         data: patterns with a group `rest` for what takes the place of what was said: `corrects`, `remakes` where only
             a time is meant, `midway` where it is said in the same breath, behind a group `first`; `adds`, whose groups
-            hold what comes to it; `answers`, rewrites that leave of an answer what tells one thing from another;
-            `pronouns`, rewrites in which `{thing}` stands for what the turn before was about; `groups`, what the tools'
-            words for many things are in this language, and `within`, how something in a room is called; `another`,
-            rewrites that make a command of "another one".
+            hold what comes to it; `more` of the same; `answers`, rewrites that leave of an answer what tells one thing
+            from another; `pronouns`, rewrites in which `{thing}` stands for what the turn before was about; `groups`,
+            what the tools' words for many things are in this language, and `within`, how something in a room is
+            called; `another`, rewrites that make a command of "another one".
     """
 
     def __init__(self, phrases: Phrases, data: Mapping[str, Any]) -> None:
@@ -70,6 +70,7 @@ class FollowUps:
         self._midway = _pattern(data.get("midway"))
         self._groups: Mapping[str, str] = data.get("groups", {})
         self._within = str(data.get("within", "{thing} in {room}"))
+        self._more = _pattern(data.get("more"))
         self._adds = _pattern(data.get("adds"))
         self._answers = [(re.compile(pattern, re.IGNORECASE), said) for pattern, said in data.get("answers", ())]
         self._another = [(re.compile(pattern, re.IGNORECASE), said) for pattern, said in data.get("another", ())]
@@ -91,6 +92,8 @@ class FollowUps:
             if (found := pattern.fullmatch(said)) and (pattern is self._corrects or last.tool in _SET):
                 changed = self._varied(last, found["rest"])
                 return [*undone(before), *changed] if changed else []
+        if self._more.fullmatch(said) and "change" in last.arguments:
+            return [last]
         if found := self._adds.fullmatch(said):
             return self._varied(last, next(filter(None, found.groups()))) if last.tool in _LISTS | THING_TOOLS else []
         return self._varied(last, self._phrases.command(text)) if asked else []
@@ -98,7 +101,9 @@ class FollowUps:
     def may_follow(self, text: str, *, asked: bool) -> bool:
         """Whether these words may go on from the turn before, which is worth finding out about then."""
         said = text.strip(" .!?")
-        return asked or any(pattern.fullmatch(said) for pattern in (self._corrects, self._remakes, self._adds))
+        return asked or any(
+            pattern.fullmatch(said) for pattern in (self._corrects, self._remakes, self._more, self._adds)
+        )
 
     def halves(self, text: str) -> tuple[str, str] | None:
         """What somebody said first, and what they corrected it to in the same breath."""

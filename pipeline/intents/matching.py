@@ -111,6 +111,10 @@ class LocalIntents:
         Whoever says most of a command hears how it is said; who somebody is, an encyclopedia knows better.
         """
         command = self._phrases.command(text)
+        if self._phrases.agrees(text) is not None:
+            return [Match("Okay")]
+        if self._phrases.addresses(text):
+            return [Match("Listening")]
         if (person := self._phrases.asked_about(command)) is not None:
             return [Match("LookUp", {"topic": person}, TOOLS["LookUp"], {"about": person}, {"about": person})]
         hint = self._phrases.hint(command)

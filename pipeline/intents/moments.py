@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pipeline.intents.sums import NumberWords, Rewrites, compiled, rewritten
+from pipeline.intents.sums import HYPHEN, NumberWords, Rewrites, compiled, rewritten
 
 MOST_WORDS: Final = 24
 """Words among which a moment is looked for; what somebody says longer is no reminder."""
@@ -49,7 +49,8 @@ class SpokenMoments:
         data: `words`, patterns and what each says of a `Moment`, where `{weekday}` and `{month}` stand for each of
             them; `weekdays` and `months`, patterns with the tools' names of them; `links`, which stand before those;
             `from_now`, which stands before a length; `loose`, links that a reminder's text may hold as well; `lengths`,
-            rewrites that bring a length into the form "1.5 hours 3 minutes".
+            rewrites that bring a length into the form "1.5 hours 3 minutes"; `and`, which joins days; `ordinals`, the
+            days of a month in words.
     """
 
     def __init__(self, numbers: NumberWords, time_of_day: TimeOfDay, data: Mapping[str, Any]) -> None:
@@ -60,10 +61,23 @@ class SpokenMoments:
             (re.compile(rf"(?:^|(?<= )){links}(?:{pattern})(?= |$)", re.IGNORECASE), said)
             for pattern, said in _for_each_name(data["words"], weekday=data["weekdays"], month=data["months"])
         ]
+        day = "|".join(data["weekdays"])
+        self._day = re.compile(rf"\b(?:{day})\b", re.IGNORECASE)
+        self._several = re.compile(
+            rf"\b(?:{day})(?:(?:,|,? (?:{data['and']}))(?: (?:{data['links']}))? (?:{day})\b)+", re.IGNORECASE
+        )
         self._links = re.compile(rf"^{links}", re.IGNORECASE)
         self._led = re.compile(rf"(?:{data['links']}|{data['from_now']}) ", re.IGNORECASE)
         self._from_now = re.compile(rf"(?:{data['from_now']}) ", re.IGNORECASE)
         self._loose = re.compile(rf"(?:{data['loose']})\b", re.IGNORECASE)
+        self._ordinals: Sequence[str] = data.get("ordinals", ())
+        ordinals, month = "|".join(sorted(self._ordinals, key=len, reverse=True)), "|".join(data["months"])
+        # "The second" is a day only beside its month.
+        self._ordinal = re.compile(
+            rf"\b(?:{ordinals})\b(?= (?:of )?(?:{month}))|(?P<month>\b(?:{month}) (?:the )?)(?:{ordinals})\b"
+            if ordinals
+            else r"(?!)"
+        )
         self._lengths: Rewrites = compiled(data["lengths"])
 
     def length(self, words: str) -> float | None:
@@ -99,6 +113,15 @@ class SpokenMoments:
         time = self._time_of_day(said)
         return None if time is None else replace(moment, time=_in_half(time, moment.half))
 
+    def read_all(self, words: str) -> list[Moment]:
+        """The moments of several weekdays: "every Monday and Thursday at seven"; empty where words are no moments."""
+        if (moment := self.read(words)) is not None:
+            return [moment]
+        if (days := self._several.search(words)) is None:
+            return []
+        each = [self.read(f"{words[: days.start()]}{day}{words[days.end() :]}") for day in self._day.findall(days[0])]
+        return [moment for moment in each if moment is not None] if None not in each else []
+
     def split(self, words: str, link: re.Pattern[str]) -> tuple[str, Moment] | None:
         """A text and the moment before or behind it: "tomorrow at nine to call Ana", "to call Ana tomorrow".
 
@@ -128,7 +151,12 @@ class SpokenMoments:
         return any(self._led.match(ending) and self.read(ending) for ending in endings)
 
     def _plain(self, words: str) -> str:
-        return self._numbers.as_digits(words.replace(",", " ").lower()).strip(" .")
+        said = self._ordinal.sub(self._day_number, HYPHEN.sub(" ", words.replace(",", " ").lower()))
+        return self._numbers.as_digits(said).strip(" .")
+
+    def _day_number(self, found: re.Match[str]) -> str:
+        before = found["month"] or ""
+        return f"{before}{self._ordinals.index(found[0].removeprefix(before)) + 1}"
 
 
 def _said(moment: Moment) -> dict[str, Any]:

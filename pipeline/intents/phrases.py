@@ -44,7 +44,8 @@ _THING: Final = "thing"
 """Something in the house, which Home Assistant may call anything."""
 _TOPIC: Final = "topic"
 """What somebody asks about: no pronoun, which only the conversation explains."""
-_OPEN: Final = frozenset({"fact", "about"})
+_FACT: Final = "fact"
+_OPEN: Final = frozenset({_FACT, "about"})
 """Slots for whatever somebody has to say, which may be a sentence."""
 
 
@@ -71,6 +72,7 @@ class Phrases:
         self._before_an_item = re.compile(f"^(?:{data.get('before_an_item', _NEVER)})", re.IGNORECASE)
         self._places: Mapping[str, str] = data.get("places", {})
         self._articles = frozenset(data.get("articles", ()))
+        self._not_facts = frozenset(data.get("not_facts", ()))
         self._not_free = frozenset(data.get("not_free", ()))
         self._not_names = self._not_free.union(data.get("not_names", ()))
         self._not_things = self._not_free.union(data.get("not_things", ()))
@@ -92,11 +94,19 @@ class Phrases:
         said = rewritten(" ".join(text.replace("’", "'").split()), self._fillers)
         for _ in range(MOST_COURTESIES):
             courtesy = self._before.match(said)
-            said = said[courtesy.end() :] if courtesy else said
+            # "Thanks!" is all that somebody says.
+            said = said[courtesy.end() :] if courtesy and words_of(said[courtesy.end() :]) else said
         for _ in range(MOST_COURTESIES):
             courtesy = self._after.search(said)
-            said = said[: courtesy.start()] if courtesy else said
+            said = said[: courtesy.start()] if courtesy and words_of(said[: courtesy.start()]) else said
         return rewritten(said.strip(" .,;:!?¿¡…-"), self._rewrites)
+
+    def addresses(self, text: str) -> bool:
+        """Whether somebody says the assistant's name and nothing more."""
+        said = text.strip()
+        return (
+            bool(words_of(said)) and (found := self._before.match(f"{said} ")) is not None and found.end() >= len(said)
+        )
 
     def misheard(self, text: str) -> str | None:
         """What was probably said where the words as heard are no command; None where nothing sounds alike."""
@@ -140,6 +150,9 @@ class Phrases:
     def free(self, slot: str, words: str) -> str | None:
         """What somebody said freely, without its article, or None where it is rather the rest of a sentence."""
         spoken = words.strip(" .,;:!?\"'").split()
+        if slot == _FACT and spoken and spoken[0].lower() in self._not_facts:
+            # "Remember when we went to Lisbon?" asks for nothing to be written down.
+            return None
         if slot in _TIMES or slot in _OPEN:
             return " ".join(spoken)
         while slot in _NAMES and spoken and spoken[0].lower() in self._articles:
@@ -194,6 +207,10 @@ class Phrases:
     def ends_in_moment(self, words: str) -> bool:
         """Whether words end in a moment, as in "the lights in ten minutes"."""
         return self._moments is not None and self._moments.ends(words)
+
+    def moments(self, words: str) -> list[Moment]:
+        """The moments that words name which may be of several days; empty where they say nothing of any."""
+        return self._moments.read_all(words) if self._moments else []
 
     def length(self, words: str) -> float | None:
         """Seconds of a length of time; None where the words are none."""

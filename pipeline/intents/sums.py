@@ -14,7 +14,7 @@ LONGEST: Final = 6
 Rewrites = Sequence[tuple[re.Pattern[str], str]]
 """Patterns and what takes their place, in order."""
 
-_HYPHEN = re.compile(r"(?<=[^\W\d])-(?=[^\W\d])")
+HYPHEN = re.compile(r"(?<=[^\W\d])-(?=[^\W\d])")
 _NUMBER: Final = r"(?:\d+(?:\.\d+)?|\.\d+)"
 _TERM: Final = rf"-?\s?(?:sqrt\s?)?-?\(*{_NUMBER}\s?%?\)*(?:\s?\^\s?-?{_NUMBER})?\)*"
 _SUM = re.compile(rf"{_TERM}(?:\s?(?:[-+*/×÷·−:]|x(?=\s?\d)|% of)\s?{_TERM})*", re.IGNORECASE)
@@ -47,14 +47,14 @@ class NumberWords:
         other = compiled(variants)
         self._numbers: dict[str, int] = {}
         for number in range(LARGEST + 1):
-            words = _HYPHEN.sub(" ", num2words(number, lang=language))
+            words = HYPHEN.sub(" ", num2words(number, lang=language))
             self._numbers[words] = number
             for pattern, replacement in other:
                 self._numbers.setdefault(pattern.sub(replacement, words), number)
 
     def as_digits(self, text: str) -> str:
         """The text with the numbers in it as digits, the longest first."""
-        words, said, at = _HYPHEN.sub(" ", text).split(), [], 0
+        words, said, at = HYPHEN.sub(" ", text).split(), [], 0
         while at < len(words):
             for length in range(min(LONGEST, len(words) - at), 0, -1):
                 number = self._numbers.get(" ".join(words[at : at + length]).lower())

@@ -65,7 +65,7 @@ def talk(tmp_path: Path) -> Talk:
 
 async def test_a_command_is_carried_out_and_answered(talk: Talk) -> None:
     assert await talk.say("Set a timer for ten minutes.") == "10 minutes, starting now."
-    assert await talk.say("How long is left on the timer?") == "The 10 minute timer has 10 minutes left."
+    assert (await talk.say("How long is left on the timer?") or "").startswith("The 10 minute timer has ")
 
 
 async def test_a_question_is_left_to_the_model(talk: Talk) -> None:
@@ -97,7 +97,7 @@ async def test_the_same_turn_acts_once(talk: Talk) -> None:
     await talk.say("Set a timer for ten minutes.")
     talk.context.set_messages(talk.context.messages[:-1])
     await talk.say("", again=True)
-    assert await talk.say("How long is left?") == "The 10 minute timer has 10 minutes left."
+    assert (await talk.say("How long is left?") or "").startswith("The 10 minute timer has ")
 
 
 async def test_what_deletes_is_asked_first(talk: Talk) -> None:
@@ -186,7 +186,7 @@ async def test_a_conversation_goes_from_one_language_to_another_and_back(talk: T
     assert await talk.say("Stelle einen Timer auf zehn Minuten") is not None
     assert await talk.say("How long is left on the timer?") is None
     talk.answers.language = "en"
-    assert await talk.say("How long is left on the timer?") == "The 10 minute timer has 10 minutes left."
+    assert (await talk.say("How long is left on the timer?") or "").startswith("The 10 minute timer has ")
 
 
 async def test_a_conversation_from_another_device_goes_on_here(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ async def test_nothing_is_taken_back_where_only_a_question_was_asked(talk: Talk)
     await talk.say("Set a timer for five minutes.")
     await talk.say("What time is it?")
     assert await talk.say("Cancel that.") == ""
-    assert await talk.say("Which timers are running?") == "The 5 minute timer has 5 minutes left."
+    assert (await talk.say("Which timers are running?") or "").startswith("The 5 minute timer has ")
 
 
 async def test_what_was_left_out_is_asked_for(talk: Talk) -> None:

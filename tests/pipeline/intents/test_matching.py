@@ -173,7 +173,7 @@ FOR_THE_MODEL = [
     "Set the table for four people", "What does it mean to turn on a light?", "How long is the Nile?", "Remind me who wrote Hamlet",
     "What's the time complexity of quicksort?", "Do you like music?", "Stop and think about the meaning of life", "", "?", "...",
     "Give me a 20-ounce dark roast coffee", "What day was the moon landing?", "My lamp is broken", "The timer is annoying me",
-    "How do I set a timer on my oven?", "Could you explain photosynthesis?", "What is the capital of France?", "Please.", "Hey Passfel.",
+    "How do I set a timer on my oven?", "Could you explain photosynthesis?", "What is the capital of France?", "Please.",
     "When I say stop, what do you do?", "Is the volume of a sphere four thirds pi r cubed?", "Volume 2 of the book is missing",
     "I turned on the light and saw a ghost", "The lights in Paris are beautiful", "Who invented the light bulb?", "Why do people turn off the lights when they leave?",
     "What is the speed of light?", "Should I turn on the light when I read?", "How much does a smart light cost?", "What happened on 9/11?", "What is 9/11?", "What's 24/7?",
