@@ -34,6 +34,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
+from voice.calling import without_call
 from voice.commands import (
     Abandon,
     Backchannel,
@@ -316,10 +317,11 @@ class Hearing(FrameProcessor):
             await self.push_frame(ProposedUserStartedSpeakingFrame())
             transcript = await self._transcript_of(audio)
             turn.transcribed = time.monotonic()
-            if transcript is None or not transcript.text or transcript.doubtful:
+            text = without_call(transcript.text) if transcript is not None else ""
+            if transcript is None or not text or transcript.doubtful:
                 await self._execute([Abandon()])
             else:
-                await self._execute([Commit(transcript.text, transcript.language)])
+                await self._execute([Commit(text, transcript.language)])
 
     async def _clear_audio(self) -> None:
         async with self._lock:

@@ -22,6 +22,7 @@ from typing import Final
 
 from loguru import logger
 
+from voice.calling import without_call
 from voice.commands import (
     Abandon,
     Backchannel,
@@ -341,7 +342,7 @@ class TurnTaker:
             return []
         if pause.transcript is None:
             return self._abandon() if self.silence > NO_TRANSCRIPT_AFTER else []
-        text = pause.transcript.text
+        text = without_call(pause.transcript.text)
         if not text or (pause.transcript.doubtful and self._voiced < SURELY_SPEECH):
             return self._abandon() if self.silence >= ABANDON_AFTER else []
         if not pause.probabilities:

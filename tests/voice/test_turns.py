@@ -142,6 +142,18 @@ def test_a_single_loud_window_begins_nothing() -> None:
     assert microphone.log == []
 
 
+def test_who_only_calls_is_listened_to_and_what_is_asked_behind_it_is_answered() -> None:
+    microphone = Microphone()
+    microphone.words = "Okay, Naboo."
+    microphone.speak(0.6)
+    microphone.rest(ABANDON_AFTER + 0.2)
+    assert not microphone.said(Speculate, Commit)
+    microphone.words = "Okay, Naboo. What time is it?"
+    microphone.speak(1.0)
+    microphone.rest(1.0)
+    assert microphone.said(Commit) == [Commit("What time is it?", "en")]
+
+
 def test_noise_without_words_is_abandoned() -> None:
     microphone = Microphone()
     microphone.words = ""

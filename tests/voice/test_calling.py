@@ -1,0 +1,25 @@
+import pytest
+
+from voice.calling import without_call
+
+
+@pytest.mark.parametrize(
+    ("heard", "asked"),
+    [
+        ("Okay, Naboo what time is it?", "What time is it?"),
+        ("OK Nabu, turn on the light.", "Turn on the light."),
+        ("Okay, nah boo. Stop.", "Stop."),
+        ("Hey Jarvis! Louder.", "Louder."),
+        ("Alexa, how long is left?", "How long is left?"),
+        ("Okay, Naboo.", ""),
+    ],
+)
+def test_what_is_asked_begins_behind_the_wake_word(heard: str, asked: str) -> None:
+    assert without_call(heard) == asked
+
+
+@pytest.mark.parametrize(
+    "heard", ["Okay, now what?", "Alexa is coming tomorrow.", "Okay.", "Call Nabu.", "Hey, my craft shop closes.", ""]
+)
+def test_other_words_stay(heard: str) -> None:
+    assert without_call(heard) == heard
