@@ -6,15 +6,13 @@ assistant starts another one.
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
+import math
 import socket
 import sys
-import time
-from collections import OrderedDict
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from baresip import (
     BaresipError,
@@ -26,14 +24,12 @@ from baresip import (
     StackEvent,
 )
 
-from satellites.sip import socket_filter, wire
-from satellites.sip.farewell import Begins, header
-from satellites.sip.guard import BAN_SECONDS, Bans, Guard, Traced, read_trace
+from satellites.sip import wire
 from satellites.sip.media import Media
 from satellites.sip.native import NativeRuntime
-from satellites.sip.offers import UNACCEPTABLE, Offer, read_offer, why_unacceptable
 from satellites.sip.registering import keep_registered
-from satellites.sip.stack import Line, addresses_of, authorities_of, configuration, open_lines
+from satellites.sip.stack import Line, authorities_of, configuration, open_lines
+from satellites.sip.watch import Watch
 
 logger = logging.getLogger("telephone")
 
@@ -53,32 +49,6 @@ QUALITY_SECONDS: Final = 5.0
 """Between two looks at how well a call is heard."""
 FOLLOW_SECONDS: Final = 0.3
 """Seconds of a call after which it is looked where its sound comes from."""
-MOST_CALL_IDS: Final = 512
-ORIGIN_SECONDS: Final = 0.3
-"""What the trace, which has a thread of its own, gets to say where a call came from."""
-
-
-class _Trace(logging.Handler):
-    """Hands the stack's trace of SIP messages over, and keeps it out of every log: it may hold what is secret."""
-
-    def __init__(self, see: Any, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self._see = see
-        self._loop = loop
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if (traced := read_trace(text)) is not None:
-            # The stack's log has a thread of its own, which outlives the loop by a moment.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._see, traced, text)
-
-
-class _Origin(NamedTuple):
-    """Where a call came from."""
-
-    address: str
-    offer: Offer | None
 
 
 class Telephone:
@@ -98,14 +68,7 @@ class Telephone:
         self._media: dict[int, Media] = {}
         self._deciding: dict[int, asyncio.TimerHandle] = {}
         self._number = 0
-        self._guard = Guard()
-        self._bans = Bans()
-        self._bans_changed = asyncio.Event()
-        self._origins: OrderedDict[str, _Origin] = OrderedDict()
-        self._origin_known = asyncio.Event()
-        self._begins = Begins()
-        self._silent: set[int] = set()
-        """Calls that are held in the old way."""
+        self._watch = Watch(setup, self._calls, self._tell)
         self._tasks: asyncio.TaskGroup
         self._registering: list[asyncio.Task[None]] = []
         self._dead = asyncio.Event()
@@ -113,10 +76,7 @@ class Telephone:
     async def run(self) -> None:
         """Serve until the stack dies or the caller is cancelled. Raises `BaresipError`, `OSError`, `ValueError`."""
         self._runtime.on_dead = self._dead.set
-        trace = logging.getLogger("baresip.native.sip")
-        trace.setLevel(logging.DEBUG)
-        trace.propagate = False
-        trace.addHandler(_Trace(self._traced, asyncio.get_running_loop()))
+        self._watch.begin()
         await self._runtime.start(configuration(self._setup))
         try:
             await self._runtime.settle(self._setup.listen, self._setup.port)
@@ -126,8 +86,8 @@ class Telephone:
                     line.agent.on_incoming(lambda call, line=line: self._rings(call, line))
                 self._register()
                 self._tasks.create_task(self._settle())
-                self._tasks.create_task(self._keep_bans())
-                self._tasks.create_task(self._trust())
+                self._tasks.create_task(self._watch.keep_bans())
+                self._tasks.create_task(self._watch.trust())
                 self._tasks.create_task(self._live())
                 self._tasks.create_task(self._measure())
                 self._tell(wire.Ready())
@@ -168,27 +128,9 @@ class Telephone:
         self._start(self._announce(self._number, call, line.account))
 
     async def _announce(self, number: int, call: Call, account: wire.AccountSetup | None) -> None:
-        address = await self._origin(call.call_id or "")
+        address = await self._watch.origin(call.call_id or "")
         name = account.name if account is not None else None
-        self._tell(wire.Incoming(number, name, call.peer or "", address, self._trusts(address, account)))
-
-    async def _origin(self, call_id: str) -> str:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ORIGIN_SECONDS):
-                while call_id not in self._origins:
-                    self._origin_known.clear()
-                    await self._origin_known.wait()
-        return self._origins[call_id].address if call_id in self._origins else ""
-
-    def _trusts(self, address: str, account: wire.AccountSetup | None) -> bool:
-        if account is not None:
-            # Only its registrar knows the contact that was called.
-            return account.registers or address in self._guard.trusted
-        try:
-            origin = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(origin in ipaddress.ip_network(each) for each in self._setup.networks)
+        self._tell(wire.Incoming(number, name, call.peer or "", address, self._watch.trusts(address, account)))
 
     def _decided(self, number: int) -> Call | None:
         if (deadline := self._deciding.pop(number, None)) is not None:
@@ -220,7 +162,7 @@ class Telephone:
         if self._calls.pop(number, None) is None:
             return
         self._media.pop(number, None)
-        self._silent.discard(number)
+        self._watch.forget(number)
         self._decided(number)
         status = reason[:3]
         known = int(status) if len(status) == 3 and status.isdigit() else None
@@ -255,12 +197,12 @@ class Telephone:
     async def _carry(self, number: int, call: Call) -> None:
         """Carry a call's sound to the assistant until it is over."""
         await self._follow_sound(call)
-        asyncio.get_running_loop().call_later(FOLLOW_SECONDS, lambda: self._start(self._follow_sound(call)))
         media = self._media[number] = Media(call.audio)
         # What was heard before somebody answered is the network's: a ringing tone, or an announcement.
         media.skip()
         clock = asyncio.get_running_loop().time
         due, begins, begun = clock(), clock() + KEYS_SECONDS, False
+        follows = clock() + FOLLOW_SECONDS
         while call.state is not CallState.CLOSED:
             heard = media.hear()
             if not begun and (media.codec_rate or clock() > begins):
@@ -268,6 +210,9 @@ class Telephone:
                 self._tell(wire.Established(number, media.codec_rate))
             if heard and self._writer.transport.get_write_buffer_size() < MOST_UNREAD:
                 self._writer.write(wire.encode_audio(number, heard))
+            if clock() > follows:
+                follows = math.inf
+                self._start(self._follow_sound(call))
             due = max(due + TICK, clock() - TICK)
             await asyncio.sleep(due - clock())
 
@@ -294,76 +239,8 @@ class Telephone:
                 logger.warning("not all addresses of this machine are listened at: %s", error)
                 continue
             if moved:
-                self._bans_changed.set()
+                self._watch.renew()
                 self._register()
-
-    # Whom to listen to.
-
-    def _traced(self, message: Traced, text: str) -> None:
-        if (begun := self._begins.see(text)) is not None:
-            for number, call in self._calls.items():
-                if call.call_id == begun.call_id:
-                    self._tell(wire.Dialog(number, begun))
-        if message.call_id is not None:
-            self._follow_offer(message, message.call_id, text)
-        if (why := self._guard.see(message, time.monotonic())) is not None:
-            self._ban(message.address, BAN_SECONDS, why)
-
-    def _follow_offer(self, message: Traced, call_id: str, text: str) -> None:
-        """Note where a call comes from and what it offers, and what became of that."""
-        if message.received and message.method in ("INVITE", "UPDATE"):
-            offer = read_offer(text)
-            if ";tag=" not in (header(text, "To") or ""):
-                self._origins[call_id] = _Origin(message.address, offer)
-                self._origin_known.set()
-                while len(self._origins) > MOST_CALL_IDS:
-                    self._origins.popitem(last=False)
-            elif offer is not None:
-                self._hold_silent(call_id, offer.silent)
-        elif not message.received and message.status in UNACCEPTABLE and "INVITE" in (header(text, "CSeq") or ""):
-            origin = self._origins.get(call_id)
-            why = why_unacceptable(message.status, text, origin.offer if origin else None)
-            self._tell(wire.Unacceptable(header(text, "From") or "", message.address, message.status, why))
-
-    def _hold_silent(self, call_id: str, silent: bool) -> None:
-        """Tell of a hold in the old way, which the stack does not know as one."""
-        for number, call in self._calls.items():
-            if call.call_id == call_id and silent != (number in self._silent):
-                self._silent ^= {number}
-                self._tell(wire.Held(number, silent))
-
-    def _ban(self, address: str, seconds: float, why: str) -> None:
-        try:
-            ipaddress.ip_address(address)
-        except ValueError:
-            return
-        if address in self._guard.trusted:
-            return
-        self._bans.add(address, seconds, time.monotonic())
-        self._bans_changed.set()
-        self._tell(wire.Banned(address, seconds, why))
-
-    async def _keep_bans(self) -> None:
-        while True:
-            self._bans_changed.clear()
-            self._drop(self._bans.current(time.monotonic()))
-            ends = self._bans.next_end()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if ends is None else max(0.1, ends - time.monotonic())):
-                    await self._bans_changed.wait()
-
-    def _drop(self, addresses: tuple[str, ...]) -> None:
-        try:
-            socket_filter.apply(addresses, (self._setup.port, self._setup.port + 1))
-        except OSError as error:
-            logger.warning("banned addresses cannot be kept out: %s", error)
-
-    async def _trust(self) -> None:
-        """Know where the registrars are, who may ask as much as they like."""
-        while True:
-            found = [await addresses_of(account) for account in self._setup.accounts]
-            self._guard.trusted = frozenset().union(*found)
-            await asyncio.sleep(600.0)
 
     # The assistant.
 
@@ -375,8 +252,7 @@ class Telephone:
             await asyncio.sleep(ALIVE_SECONDS)
 
     async def _follow_sound(self, call: Call) -> None:
-        origin = self._origins.get(call.call_id or "")
-        await self._runtime.follow_sound(call, origin.address if origin else "")
+        await self._runtime.follow_sound(call, self._watch.address(call))
 
     async def _measure(self) -> None:
         """Have it told how well calls are heard, also where the other side sends no reports, with which it would be."""
