@@ -1,11 +1,8 @@
 """The sentences of a passage that have most to do with a question."""
 
 import re
-from typing import Final
 
-_WORD = re.compile(r"[^\W_]{3,}")
-_STEM: Final = 5
-"""Letters by which words are taken to be the same: "change", "changed", "changing"."""
+from pipeline.context.stems import stems
 
 
 def best_sentences(passage: str, question: str) -> str:
@@ -13,12 +10,8 @@ def best_sentences(passage: str, question: str) -> str:
     sentences = [each.strip() for each in re.split(r"(?<=[.!?])\s+|\n\s*\n", passage) if each.strip()]
     if not sentences:
         return passage.strip()
-    asked = _stems(question)
-    shared = [len(asked & _stems(sentence)) for sentence in sentences]
+    asked = stems(question)
+    shared = [len(asked & stems(sentence)) for sentence in sentences]
     best = shared.index(max(shared))
     last = best + 1 if best + 1 < len(sentences) and shared[best + 1] else best
     return " ".join(" ".join(sentences[best : last + 1]).split())
-
-
-def _stems(text: str) -> set[str]:
-    return {word[:_STEM].lower() for word in _WORD.findall(text)}

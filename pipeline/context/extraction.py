@@ -19,6 +19,7 @@ from pipeline.caller import Caller
 from pipeline.context.plain_facts import plain_facts
 from pipeline.context.search import Fact
 from pipeline.context.secrets import WITHHELD, holds_secret
+from pipeline.context.stems import stems
 from pipeline.orchestrator.admission import Saturated
 from pipeline.orchestrator.completions import Completions, NoAnswer, Priority
 from pipeline.store.database import Database, StoreDown
@@ -40,8 +41,7 @@ _MOST_CHARACTERS = 8000
 _LONGEST_FACT = 200
 _SHARED = 0.6
 _JSON_LIST = re.compile(r"\[.*\]", re.DOTALL)
-_WORD = re.compile(r"[^\W_]{4,}")
-_STEM = 5
+_FEWEST_LETTERS = 4
 _INSTRUCTION: Final = (
     "You keep the memory of a household's voice assistant. From what a person said in a conversation, list what will "
     "still be true and useful in a month: preferences, people and pets, health, dates, habits, where things are. Leave "
@@ -223,4 +223,4 @@ def _grounded(fact: str, text: str) -> bool:
 
 
 def _stems(text: str) -> set[str]:
-    return {word[:_STEM].lower() for word in _WORD.findall(text)}
+    return stems(text, fewest=_FEWEST_LETTERS)

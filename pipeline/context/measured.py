@@ -1,12 +1,12 @@
 """What sensors tell: how something is now, how it usually is, and whether that is odd."""
 
 import math
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pipeline.context.builder import Question, Section, within
+from pipeline.context.stems import stems
 from pipeline.store.readings import Readings, Series, Summary
 from tools.wording import spoken_length
 
@@ -17,13 +17,10 @@ STALE: Final = timedelta(hours=2)
 
 _MOST_SERIES = 3
 _SOME_HOURS = 24
-_WORD = re.compile(r"[^\W\d_]{3,}")
-_STEM = 5
 # What is measured says little about where: a question must name something else too, or nothing else.
-_KINDS = frozenset(
-    word[:_STEM]
-    for word in "temperature humidity pressure power energy sensor level value battery price current temperatur "
-    "feuchtigkeit druck leistung température humidité pression temperatura humedad presión the and for with".split()
+_KINDS = stems(
+    "temperature humidity pressure power energy sensor level value battery price current temperatur "
+    "feuchtigkeit druck leistung température humidité pression temperatura humedad presión the and for with"
 )
 _EQUAL = 0.99
 
@@ -56,10 +53,10 @@ def meant(question: str, known: Sequence[Series], *, room: str | None) -> list[S
 
     "Is the freezer behaving oddly?" means the freezer's temperature; "how warm is it?" means nothing by itself.
     """
-    asked = _stems(question)
+    asked = stems(question)
     scored = []
     for series in known:
-        words = _stems(series.name) | (_stems(series.room) if series.room else set())
+        words = stems(series.name) | (stems(series.room) if series.room else set())
         shared = asked & words
         here = bool(room and series.room and room.lower() == series.room.lower())
         if shared - _KINDS or (here and shared):
@@ -118,7 +115,3 @@ def _number(value: float) -> str:
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:.{min(digits, 1 if abs(value) >= 1 else digits)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _stems(text: str) -> set[str]:
-    return {word[:_STEM].lower() for word in _WORD.findall(text)}
