@@ -6,8 +6,8 @@ A stack that dies leaves the other side of a call in silence. What ends the call
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
 from uuid import NAMESPACE_OID, uuid5
 
 from satellites.sip.wire import Begun
@@ -20,14 +20,16 @@ SEQUENCE: Final = 1_000_000_000
 """Higher than what any stack has counted to in a call, and still allowed."""
 
 _MESSAGE: Final = re.compile(
-    r"(?P<way>RX|TX) UDP (?P<source>\S+) -> (?P<target>\S+)\r?\n(?:SIP/2\.0 (?P<status>\d{3})|(?P<method>[A-Z]+) )"
+    r"(?P<way>RX|TX) (?P<by>UDP|TCP|TLS) (?P<source>\S+) -> (?P<target>\S+)\r?\n"
+    r"(?:SIP/2\.0 (?P<status>\d{3})|(?P<method>[A-Z]+) )"
 )
+_TRANSPORTS: Final[Mapping[str, Literal["udp", "tcp", "tls"]]] = {"UDP": "udp", "TCP": "tcp", "TLS": "tls"}
 _SHORT: Final = {"From": "f", "To": "t", "Call-ID": "i", "Contact": "m"}
 _URI: Final = re.compile(r"^[^<]*<([^<>\s]+)>|^([^<>\s;]+)")
 
 
 class Begins:
-    """Sees the messages that begin calls, over UDP: a call over TCP or TLS is known to be over by its connection."""
+    """Sees the messages that begin calls."""
 
     def __init__(self) -> None:
         self._invited: OrderedDict[str, str] = OrderedDict()
@@ -47,13 +49,14 @@ class Begins:
                 self._invited.popitem(last=False)
         if found["status"] != "200" or "INVITE" not in (header(text, "CSeq") or ""):
             return None
+        by = _TRANSPORTS[found["by"]]
         caller, called = header(text, "From"), header(text, "To")
         route = tuple(_all(text, "Record-Route"))
         if received and contact is not None and caller and called:
             target = contact[1] or contact[2]
-            return Begun(call_id, caller, called, target, route[::-1], found["source"], found["target"])
+            return Begun(call_id, caller, called, target, route[::-1], found["source"], found["target"], by)
         if not received and caller and called and (invited := self._invited.pop(call_id, None)) is not None:
-            return Begun(call_id, called, caller, invited, route, found["target"], found["source"])
+            return Begun(call_id, called, caller, invited, route, found["target"], found["source"], by)
         return None
 
 
@@ -62,7 +65,7 @@ def goodbye(begun: Begun, here: str) -> bytes:
     branch = uuid5(NAMESPACE_OID, begun.call_id).hex
     lines = [
         f"BYE {begun.target} SIP/2.0",
-        f"Via: SIP/2.0/UDP {here};branch=z9hG4bK{branch};rport",
+        f"Via: SIP/2.0/{begun.transport.upper()} {here};branch=z9hG4bK{branch};rport",
         "Max-Forwards: 70",
         *(f"Route: {each}" for each in begun.route),
         f"From: {begun.ours}",
@@ -72,6 +75,15 @@ def goodbye(begun: Begun, here: str) -> bytes:
         "Content-Length: 0",
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def next_hop(begun: Begun) -> tuple[str, int]:
+    """Return the host and port that a goodbye is sent to over a connection. Raises `ValueError` where none is named."""
+    hop = begun.route[0] if begun.route else begun.target
+    found = re.search(r"sips?:(?:[^@<>\s]*@)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?", hop)
+    if found is None:
+        raise ValueError("nobody says where the other side is")
+    return found[1].strip("[]"), int(found[2] or (5061 if begun.transport == "tls" else 5060))
 
 
 def header(text: str, name: str) -> str | None:

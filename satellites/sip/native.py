@@ -7,6 +7,7 @@ answered a ping. There it does what waits to be done, in the way in which the pa
 
 import contextlib
 import ctypes
+import errno
 import ipaddress
 import os
 from collections import OrderedDict, deque
@@ -153,6 +154,7 @@ class _Functions:
         self._remove = _function(library.net_rm_address, number, _POINTER, text)
         self._stack = _function(library.uag_sip, _POINTER)
         self._certificate = _function(library.uag_tls, _POINTER)
+        self._reset = _function(library.uag_reset_transp, number, ctypes.c_bool, ctypes.c_bool)
         self._listen = _function(library.sip_transp_add, number, _POINTER, number, text, _POINTER)
         self._leave = _function(library.sip_transp_rmladdr, None, _POINTER, text)
         self._set_port = _function(library.sa_set_port, None, text, ctypes.c_uint16)
@@ -201,7 +203,13 @@ class _Functions:
         for gone in known.keys() - present.keys():
             self._remove(network, known[gone].address)
             self._leave(self._stack(), known[gone].address)
-        changed, problem = bool(known.keys() - present.keys()), 0
+        changed = bool(known.keys() - present.keys())
+        problem = 0 if only in (None, *present) else errno.EADDRNOTAVAIL
+        if not self._certificate() and known.keys() != present.keys():
+            # It had no address to listen at when it started, and has not made ready for TLS yet.
+            for new in present.keys() - known.keys():
+                self._add(network, present[new].address, present[new].interface)
+            return _Settled(changed=True, problem=self._reset(False, False) or problem)
         for new in present.keys() - known.keys():
             place = present[new]
             failed = self._listen_at(place.address, port) if only in (None, new) else 0
@@ -214,12 +222,12 @@ class _Functions:
         return _Settled(changed, problem)
 
     def _listen_at(self, address: bytes, port: int) -> int:
-        stack, certificate = self._stack(), self._certificate()
+        stack = self._stack()
         local = ctypes.create_string_buffer(address, len(address))
         self._set_port(local, port)
         failed = self._listen(stack, _UDP, local, None) or self._listen(stack, _TCP, local, None)
         self._set_port(local, port + 1)
-        return int(failed or (self._listen(stack, _TLS, local, certificate) if certificate else 0))
+        return int(failed or self._listen(stack, _TLS, local, self._certificate()))
 
     def _call(self, handle: int, call_id: bytes) -> int | None:
         call: int | None = self._find(call_id)

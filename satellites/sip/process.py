@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typing import Final
 from loguru import logger
 
 from satellites.sip import wire
-from satellites.sip.farewell import goodbye
+from satellites.sip.farewell import goodbye, next_hop
 
 SIGN_OF_LIFE: Final = 15.0
 """Seconds without any word from the process after which it hangs; it speaks every two."""
@@ -21,6 +22,8 @@ END_SECONDS: Final = 4.0
 GOODBYES: Final = 2
 BETWEEN_GOODBYES: Final = 0.1
 """How often, and seconds apart, a call that is left over is ended: nobody takes the answer, which tells of a loss."""
+GOODBYE_SECONDS: Final = 2.0
+"""What the other side of a call over TCP or TLS gets to take it."""
 MOST_UNREAD: Final = 1 << 20
 """Bytes that wait for the process; sound beyond is dropped."""
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -28,24 +31,48 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 
 async def end_calls(left: Sequence[wire.Begun]) -> None:
     """Tell the other sides of the calls of a process that has died that they are over. Raises nothing."""
-    for _ in range(GOODBYES if left else 0):
+    async with asyncio.TaskGroup() as tasks:
         for begun in left:
-            try:
-                _end(begun)
-            except (OSError, ValueError) as error:
-                logger.warning(f"the other side of a call is not told that it is over: {error}")
-        await asyncio.sleep(BETWEEN_GOODBYES)
+            tasks.create_task(_end(begun))
 
 
-def _end(begun: wire.Begun) -> None:
+async def _end(begun: wire.Begun) -> None:
+    try:
+        await (_end_by_datagrams(begun) if begun.transport == "udp" else _end_by_connection(begun))
+    except (OSError, ValueError) as error:
+        logger.warning(f"the other side of a call is not told that it is over: {error or 'it does not answer'}")
+
+
+async def _end_by_datagrams(begun: wire.Begun) -> None:
     (here, port), (there, their_port) = (each.rsplit(":", 1) for each in (begun.here, begun.there))
     with socket.socket(socket.AF_INET6 if ":" in here else socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         # From another port it would be no part of the call to a router, and to some phones.
         sender.bind((here.strip("[]"), int(port)))
         sender.connect((there.strip("[]"), int(their_port)))
-        own = sender.getsockname()[0]
-        sender.send(goodbye(begun, f"[{own}]:{port}" if ":" in own else f"{own}:{port}"))
+        words = goodbye(begun, _place(sender.getsockname()[0], int(port)))
+        for _ in range(GOODBYES):
+            sender.send(words)
+            await asyncio.sleep(BETWEEN_GOODBYES)
+
+
+async def _end_by_connection(begun: wire.Begun) -> None:
+    encrypted = None
+    if begun.transport == "tls":
+        # There is no secret in a goodbye, and phones have certificates of their own making.
+        encrypted = ssl.create_default_context()
+        encrypted.check_hostname, encrypted.verify_mode = False, ssl.CERT_NONE
+    async with asyncio.timeout(GOODBYE_SECONDS):
+        reader, writer = await asyncio.open_connection(*next_hop(begun), ssl=encrypted)
+        try:
+            writer.write(goodbye(begun, _place(*writer.get_extra_info("sockname")[:2])))
+            await reader.read(1)
+        finally:
+            writer.close()
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class PhoneEnded(Exception):  # noqa: N818 - reads as what happened

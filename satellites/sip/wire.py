@@ -188,6 +188,7 @@ class Begun:
     """The address and port that its messages came from."""
     here: str
     """Those at which they came."""
+    transport: Literal["udp", "tcp", "tls"] = "udp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ class Established:
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """How a call that began over UDP could be ended without this stack."""
+    """How a call could be ended without this stack."""
 
     call: int
     begun: Begun

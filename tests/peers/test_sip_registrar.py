@@ -1,5 +1,8 @@
 """Accounts at a registrar that somebody else wrote, over TCP and TLS."""
 
+import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ def box(house: Telephone) -> dict[str, Any]:
     return house.door.satellites()[0].detail["accounts"]["box"]
 
 
-async def test_over_tcp_it_registers_and_is_called(tmp_path: Path):
+async def test_over_tcp_it_registers_and_is_called_and_whoever_calls_is_told_of_its_death(tmp_path: Path):
     async with (
         registrar(tmp_path, transport="tcp") as port,
         telephone(tmp_path, **KNOWN, **account(f"127.0.0.1:{port}", "tcp")) as house,
@@ -30,6 +33,10 @@ async def test_over_tcp_it_registers_and_is_called(tmp_path: Path):
         await eventually(lambda: box(house)["state"] == "registered")
         await phone.call(f"sip:620@127.0.0.1:{port}")
         await eventually(house.assistant.started.is_set)
+        await asyncio.sleep(0.5)  # the stack's trace, which tells how to end it from outside, has a thread of its own
+        assert house.door.phone.pid is not None
+        os.kill(house.door.phone.pid, signal.SIGKILL)
+        await phone.until(event="state", state="DISCONNECTED")
 
 
 @pytest.mark.parametrize("server", ["localhost", "127.0.0.1"])

@@ -664,3 +664,13 @@ async def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path):
     await eventually(lambda: house.state == "ready")
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_an_address_that_this_machine_does_not_have_is_told_with_what_to_do(tmp_path: Path):
+    house = Telephone(tmp_path, listen="203.0.113.7")
+    task = asyncio.create_task(house.door.run())
+    await eventually(lambda: house.door.satellites()[0].detail["problem"] is not None)
+    assert "this machine has no address 203.0.113.7" in house.door.satellites()[0].detail["problem"]
+    assert house.state != "ready"
+    task.cancel()
+    await asyncio.wait({task})

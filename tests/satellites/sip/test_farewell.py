@@ -1,4 +1,8 @@
-from satellites.sip.farewell import Begins, goodbye
+from dataclasses import replace
+
+import pytest
+
+from satellites.sip.farewell import Begins, goodbye, next_hop
 from satellites.sip.wire import Begun
 
 INVITE = (
@@ -56,12 +60,23 @@ def test_a_call_that_was_made_is_ended_from_the_side_that_called():
     assert begun.route == ("<sip:10.0.0.9:5070;lr>", "<sip:10.0.0.8;lr>")
 
 
+def test_a_call_over_a_connection_is_ended_over_another_to_where_its_messages_go():
+    begun = Begins().see(ANSWERED.replace(" UDP ", " TLS "))
+    assert begun is not None
+    assert goodbye(begun, "10.0.0.1:40000").decode().split("\r\n")[1].startswith("Via: SIP/2.0/TLS 10.0.0.1:40000;")
+    assert next_hop(begun) == ("10.0.0.9", 5070)
+    assert next_hop(replace(begun, route=())) == ("10.0.0.5", 5061)
+    assert next_hop(replace(begun, route=(), target="sip:a@[fd00::5]:5070;transport=tls")) == ("fd00::5", 5070)
+    with pytest.raises(ValueError, match="where the other side is"):
+        next_hop(replace(begun, route=("<tel:110>",)))
+
+
 def test_nothing_is_known_of_a_call_that_has_not_begun():
     begins = Begins()
     assert begins.see(ACCEPTED) is None, "nobody has asked for it"
     assert begins.see(ANSWERED.replace("200 OK", "183 Session Progress")) is None
     assert begins.see(ANSWERED.replace("3 INVITE", "4 BYE")) is None
-    assert begins.see(ANSWERED.replace(" UDP ", " TLS ")) is None
+    assert begins.see(ANSWERED.replace(" UDP ", " WS ")) is None
     assert begins.see(ANSWERED.replace("house", "h" * 2000)) is None
     assert begins.see("something else") is None
 
