@@ -3,12 +3,13 @@
 import re
 from typing import Final
 
+# As Whisper spells them: okay nabu, hey jarvis, hey mycroft, alexa.
 _CALL: Final = re.compile(
     r"""\W*(?:
-        ok(?:ay)?\W+n[aeo]+h?[\s-]?b(?:u|oo|ou|o|ew)h?\b   # Okay Nabu, of which Whisper makes "Okay, Naboo"
-        |hey\W+jarvis\b
-        |hey\W+my\s?croft\b
-        |alexa\b(?=[,.!]|\W*$)                              # without a pause it is somebody's name
+        ok(?:ay)?\W+n[aeo]+[hw]?\W*b(?:u|oo|ou|o|e|ew)h?\b              # "Okay, Naboo", "Okay, now, boo"
+        |(?:hey|a)\W+jarvis\b
+        |(?:hey|a)\W+m[aeiy]*[ck]+[eh]*\W?c?r[aou]+(?:f|ft|gh\w*|ff\w*)\b  # "Hey, McRought", "Hey, mikroft"
+        |alexa\b(?=[,.!]|\W*$)                                          # without a pause it is somebody's name
     )\W*""",
     re.IGNORECASE | re.VERBOSE,
 )

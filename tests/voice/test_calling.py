@@ -8,7 +8,9 @@ from voice.calling import without_call
     [
         ("Okay, Naboo what time is it?", "What time is it?"),
         ("OK Nabu, turn on the light.", "Turn on the light."),
-        ("Okay, nah boo. Stop.", "Stop."),
+        ("Okay, now, boo. Stop.", "Stop."),
+        ("Hey, McRought, what time is it?", "What time is it?"),
+        ("Hey, make-roft. Stop.", "Stop."),
         ("Hey Jarvis! Louder.", "Louder."),
         ("Alexa, how long is left?", "How long is left?"),
         ("Okay, Naboo.", ""),
@@ -19,7 +21,7 @@ def test_what_is_asked_begins_behind_the_wake_word(heard: str, asked: str) -> No
 
 
 @pytest.mark.parametrize(
-    "heard", ["Okay, now what?", "Alexa is coming tomorrow.", "Okay.", "Call Nabu.", "Hey, my craft shop closes.", ""]
+    "heard", ["Okay, now what?", "Alexa is coming tomorrow.", "Okay.", "Call Nabu.", "A microwave, please.", ""]
 )
 def test_other_words_stay(heard: str) -> None:
     assert without_call(heard) == heard
