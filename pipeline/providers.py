@@ -288,7 +288,7 @@ class Providers:
             named.update(things)
             found = [thing for thing in house.things if thing.kind in COMMANDED]
             names = [(name, thing.kind) for thing in found for name in (thing.name, *thing.aliases)]
-            self._furnish(names, house.rooms)
+            self._furnish(names, [spoken for spoken, _ in house.spoken_rooms()])
 
         connection = Connection(url, token, house, on_change=changed, exposed_only=self._settings.home.exposed_only)
         household = self._settings.household

@@ -188,6 +188,9 @@ class Timers:
             day: only those of this day, such as tomorrow.
         """
         found = (await self._loaded()).find(kind, name, None)
+        if kind is None and name is None and day is None:
+            # Who asks how long it takes means no alarm, unless there is nothing else.
+            found = [timer for timer in found if timer.kind == "timer"] or found
         if day is not None:
             days = span(day, self._local(self._now(), context))
             found = [each for each in found if days.first <= self._local(each.due, context).date() <= days.last]

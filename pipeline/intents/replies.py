@@ -1,5 +1,6 @@
 """The sentences that answer commands, in the language of the templates."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -15,6 +16,7 @@ from tools.wording import begun
 ANY: Final = "any"
 """The key of what is said whatever the intent."""
 
+_MISSING: Final = re.compile(r"\bNone\b")
 _THEIR_NAMES: Final[Mapping[str, str]] = {
     "StopTalking": "HassNevermind",
     "SetVolume": "HassSetVolume",
@@ -89,6 +91,9 @@ class Replies:
     def _theirs_for(self, intent: str, response: str, told: Mapping[str, Any]) -> str | None:
         template = self._theirs.get(_THEIR_NAMES.get(intent, intent), {}).get(response)
         said = None if template is None else self._rendered(template, told)
+        if said and _MISSING.search(said):
+            # It wants to tell the state of something that is not theirs here.
+            return None
         # They are written to be shown one by one; here another sentence may follow.
         return f"{said}." if said and said[-1].isalnum() else said
 

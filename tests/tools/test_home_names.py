@@ -30,7 +30,7 @@ def house() -> House:
 def built() -> House:
     made = House()
     areas = [
-        {"area_id": "kitchen", "name": "Kitchen", "aliases": []},
+        {"area_id": "kitchen", "name": "Kitchen", "aliases": ["Küche", "cuisine", "cocina"]},
         {"area_id": "bedroom", "name": "Bedroom", "aliases": ["sleeping room"]},
         {"area_id": "living", "name": "Living Room", "aliases": []},
     ]
@@ -48,6 +48,10 @@ def built() -> House:
         ("the bed lamp", None, {"light.bed"}, False),
         ("the light in the bedroom", None, {"light.bed"}, False),
         ("the light in the sleeping room", None, {"light.bed"}, False),
+        ("das Licht in der Küche", None, {"light.kitchen_ceiling", "light.counter"}, True),
+        ("la lumière dans la cuisine", None, {"light.kitchen_ceiling", "light.counter"}, True),
+        ("la luz de la cocina", None, {"light.kitchen_ceiling", "light.counter"}, True),
+        ("das Bed Light", None, {"light.bed"}, False),
         ("kitchen lights", None, {"light.kitchen_ceiling", "light.counter"}, True),
         ("the lights in the kitchen", None, {"light.kitchen_ceiling", "light.counter"}, True),
         ("all the lights", None, {"light.kitchen_ceiling", "light.counter", "light.bed", "light.reading"}, True),

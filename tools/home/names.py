@@ -32,12 +32,27 @@ _COVERS: Final = {
 """Words for covers, and what Home Assistant calls those; "cover" is any."""
 _OTHER_COVERS: Final = frozenset({"window", "door", "garage", "gate", "roof"})
 """What is none of the covers that are called by another word and say nothing more of themselves."""
+_ENGLISH: Final = {
+    "licht": "light", "lichter": "lights", "lampe": "lamp", "lampen": "lamps", "fenster": "window", "tür": "door",
+    "haustür": "front door", "heizung": "heating", "rollläden": "blinds", "rollladen": "blind", "vorhang": "curtain",
+    "vorhänge": "curtains", "fernseher": "tv", "garagentor": "garage door", "alle": "all", "alles": "everything",
+    "lumière": "light", "lumières": "lights", "lampes": "lamps", "fenêtre": "window", "fenêtres": "windows",
+    "porte": "door", "chauffage": "heating", "volet": "blind", "volets": "blinds", "rideaux": "curtains", "télé": "tv",
+    "tout": "everything", "toutes": "all", "tous": "all",
+    "luz": "light", "luces": "lights", "lámpara": "lamp", "ventana": "window", "ventanas": "windows",
+    "puerta": "door", "calefacción": "heating", "persiana": "blind", "persianas": "blinds", "cortinas": "curtains",
+    "tele": "tv", "todo": "everything", "todas": "all", "todos": "all",
+}  # fmt: skip
+"""What people call things in the other languages that are spoken."""
 _WORDS_OF: Final = {word: kind for kind, words in _KINDS.items() for word in words}
 _PLURAL: Final = frozenset(word for words in _KINDS.values() for word in words if word.endswith("s")) - {"s"}
-_FILLERS: Final = frozenset({"the", "a", "an", "my", "our", "this", "that", "please", "of", "any", "some"})
+_FILLERS: Final = frozenset(
+    "the a an my our this that please of any some der die das den dem le la les el los las".split()
+)
+_WITHIN: Final = "in|im|on|at|of|from|inside|dans|en|de|du|del"
 _ALL: Final = frozenset({"all", "every", "everything", "both", "house"})
 _EXCEPT: Final = re.compile(r"\b(?:except(?: for)?|but not|apart from|other than)\b", re.IGNORECASE)
-_IN = re.compile(r"\b(?:in|on|at|of|from|inside) (?:the |my |our )?")
+_IN = re.compile(rf"\b(?:{_WITHIN}) (?:the |my |our |der |dem |den |la |le |el )?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +203,7 @@ def _room_in(said: str, house: House) -> tuple[str | None, str]:
     rooms = sorted(house.spoken_rooms(), key=lambda each: len(each[0]), reverse=True)
     for spoken, room in rooms:
         name = _plain(spoken)
-        if found := re.search(rf"(?:\b(?:in|on|at|of|from|inside) )?\b{re.escape(name)}(?:'s)?\b", said):
+        if found := re.search(rf"(?:\b(?:{_WITHIN}) )?\b{re.escape(name)}(?:'s)?\b", said):
             rest = f"{said[: found.start()]} {said[found.end() :]}"
             return room, " ".join(rest.split())
     return None, said
@@ -213,4 +228,4 @@ def _without_kind(name: str) -> tuple[str, str | None]:
 def _plain(words: str) -> str:
     said = re.sub(r"[^\w' ]+", " ", words.lower())
     said = _IN.sub(lambda found: found[0].split()[0] + " ", said)
-    return " ".join(word for word in said.split() if word not in _FILLERS)
+    return " ".join(_ENGLISH.get(word, word) for word in said.split() if word not in _FILLERS)

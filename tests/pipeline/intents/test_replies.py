@@ -42,7 +42,8 @@ def _said(
     [
         (["Milch"], [], "Milch steht auf der Liste."),
         (["Milch", "Eier", "Brot"], [], "Milch, Eier und Brot stehen auf der Liste."),
-        (["Milch"], ["Eier", "Brot"], "Milch steht auf der Liste. Eier und Brot standen schon darauf."),
+        ([], ["Milch"], "Milch steht schon auf der Liste."),
+        (["Milch"], ["Eier", "Brot"], "Milch steht auf der Liste. Eier und Brot stehen schon darauf."),
     ],
 )
 def test_several_items_are_told_in_one_sentence(added: list[str], known: list[str], said: str) -> None:
@@ -121,6 +122,14 @@ def test_what_could_not_be_done_is_said_in_the_language_where_it_has_words(
     intents: LocalIntents, text: str, status: Status, said: str
 ) -> None:
     assert _said(intents, text, {}, status=status) == said
+
+
+def test_nobody_hears_of_nothing_by_its_name_in_python() -> None:
+    intents = LocalIntents("es")
+    intents.furnish([("Lámpara", "light")], [])
+    one = {"things": [{"name": "Lámpara", "state": "on"}]}
+    assert _said(intents, "Enciende lámpara", one) == "Lámpara: encendido."
+    assert "None" not in (_said(intents, "Enciende lámpara", {}) or "")
 
 
 def test_what_a_template_cannot_say_the_tool_says() -> None:
