@@ -17,7 +17,8 @@ FIRST_PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries where nobody answers, twice as many each time: a router that starts takes a minute."""
 REFUSED_PAUSE: Final = 300.0
-"""Seconds until a registrar that did not like the password is asked again: some lock out who asks too often."""
+"""Seconds until a registrar that has not liked the password twice is asked again: some lock out who asks too often, and
+some that have just started know nobody yet."""
 LOOK_SECONDS: Final = 5.0
 """What a server gets to show its certificate."""
 TLS_PORT: Final = 5061
@@ -37,7 +38,7 @@ async def keep_registered(
     """
     server = account.proxy or account.server
     proves = authorities if account.transport == "tls" else None
-    pause = FIRST_PAUSE
+    pause, refused = FIRST_PAUSE, False
     with _losses(agent) as lost:
         while True:
             while not lost.empty():
@@ -45,11 +46,13 @@ async def keep_registered(
             try:
                 await _register(agent, server, proves)
             except RegistrationError as error:
-                wait = REFUSED_PAUSE if error.status in REFUSALS else pause
+                wait = REFUSED_PAUSE if refused and error.status in REFUSALS else pause
+                refused = error.status in REFUSALS
                 unproven = await _why_unproven(server, proves) if proves is not None and error.status is None else ""
                 tell(Registration(account.name, False, error.status, error.reason or str(error), wait, unproven))
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
+                refused = False
                 tell(Registration(account.name, True))
                 pause = wait = FIRST_PAUSE
                 # The stack renews it by itself until that fails.
