@@ -57,6 +57,8 @@ class Announce:
     url: str
     listen: bool
     """Whether it then listens."""
+    text: str
+    """What a screen shows meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,16 +342,19 @@ class Run:
         self._announcing = True
         self._become(Phase.SPEAKING)
         self._url = self._new_url()
-        return [Speak(self._url), Announce(self._url, listen=self._traits.listens_after)]
+        return [Speak(self._url), Announce(self._url, listen=self._traits.listens_after, text=self._known_words())]
 
     def _told(self) -> list[Command]:
-        words = " ".join(self._sentences or self._words) or UNKNOWN_WORDS
+        words = self._known_words()
         self._expected = self._traits.follows_up
         return [
             Tell(Event.VOICE_ASSISTANT_INTENT_END, (("continue_conversation", str(int(self._traits.follows_up))),)),
             Tell(Event.VOICE_ASSISTANT_TTS_START, (("text", words),)),
             Tell(Event.VOICE_ASSISTANT_TTS_END, (("url", self._url),)),
         ]
+
+    def _known_words(self) -> str:
+        return " ".join(self._sentences or self._words) or UNKNOWN_WORDS
 
     def _break_off(self) -> list[Command]:
         # What of the answer is still on its way must not begin another one.

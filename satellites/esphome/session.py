@@ -243,13 +243,13 @@ class Session:
                 if self._speech is not None:
                     self._speech.close(drop=broken_off)
                 self._speech = None
-            case run.Announce(url, listen):
-                self._own(self._announce(url, listen=listen))
+            case run.Announce(url, listen, text):
+                self._own(self._announce(url, text, listen=listen))
             case run.Hush():
                 nothing = Speech(self._device.profile.form, lambda: None)
                 nothing.write(bytes(int(NOTHING * nothing.form.rate) * 2))
                 nothing.close()
-                self._own(self._announce(self._device.shelf.offer(nothing), listen=False))
+                self._own(self._announce(self._device.shelf.offer(nothing), "", listen=False))
 
     def _ask_conversation(self, command: run.Command) -> None:
         match command:
@@ -292,10 +292,10 @@ class Session:
         if speech is self._speech:
             self._do(self._run.played())
 
-    async def _announce(self, url: str, *, listen: bool) -> None:
+    async def _announce(self, url: str, text: str, *, listen: bool) -> None:
         with contextlib.suppress(APIConnectionError, TimeoutError):
             await self._device.client.send_voice_assistant_announcement_await_response(
-                url, ANNOUNCING, start_conversation=listen
+                url, ANNOUNCING, text, start_conversation=listen
             )
 
     async def _judge(self) -> None:

@@ -231,6 +231,7 @@ async def test_something_is_said_at_an_idle_device_which_then_listens(device: Fa
         heard = await device.until_heard()
         assert 0.4 < heard_seconds(heard) < 0.7
         assert device.announced[0].start_conversation
+        assert device.announced[0].text == "Your pizza timer is done"
         await device.until(Event.VOICE_ASSISTANT_STT_START)
         await device.speak(LOUD)
         await device.until_heard(2)

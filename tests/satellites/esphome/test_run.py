@@ -92,7 +92,7 @@ def test_a_button_needs_no_judgement() -> None:
 def test_what_is_said_unasked_is_announced_at_an_idle_device() -> None:
     one = run()
     assert one.called() == [Converse()]
-    assert one.speech() == [Speak("http://house/1"), Announce("http://house/1", listen=True)]
+    assert one.speech() == [Speak("http://house/1"), Announce("http://house/1", listen=True, text="…")]
     assert one.answered() == [Finish()]
     assert names(one.asked("okay nabu")) == ["RUN_START", "STT_START", "Listen"]
 
