@@ -188,14 +188,15 @@ class Timers:
             day: only those of this day, such as tomorrow.
         """
         found = (await self._loaded()).find(kind, name, None)
-        if kind is None and name is None and day is None:
-            # Who asks how long it takes means no alarm, unless there is nothing else.
-            found = [timer for timer in found if timer.kind == "timer"] or found
         if day is not None:
             days = span(day, self._local(self._now(), context))
             found = [each for each in found if days.first <= self._local(each.due, context).date() <= days.last]
-        told = self._words(context).told(found, kind)
-        return Result(told, {"timers": [self._data(timer, context) for timer in found]})
+        told = found
+        if kind is None and name is None and day is None:
+            # Who asks how long it takes means no alarm, unless there is nothing else.
+            told = [timer for timer in found if timer.kind == "timer"] or found
+        data = {"timers": [self._data(each, context) for each in found], "told": [each.id for each in told]}
+        return Result(self._words(context).told(told, kind), data)
 
     async def set_alarm(
         self, context: Context, time: str, name: str | None = None, day: str | None = None, repeat: Repeat | None = None

@@ -46,7 +46,7 @@ class Replies:
         environment.filters["capitalize_first"] = begun
         environment.globals |= {
             "day_of": self._day_of, "number": self._number, "listed": self._listed, "length_of": self._length_of,
-            "moment_of": self._moment_of,
+            "moment_of": self._moment_of, "told": _told,
         }  # fmt: skip
         self._template = cache(environment.from_string)
 
@@ -152,6 +152,12 @@ class Replies:
     def _day_of(self, moment: str) -> str:
         """The day of the week of a moment in ISO's form."""
         return str(self._names["weekdays"][date.fromisoformat(moment[:10]).weekday()])
+
+
+def _told(data: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The timers that somebody asked about; programs are told of all."""
+    timers: Sequence[Mapping[str, Any]] = data.get("timers", ())
+    return [timer for timer in timers if timer["id"] in data["told"]] if "told" in data else timers
 
 
 def _their_slots(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -461,6 +461,16 @@ async def test_several_alarms_are_told_in_one_sentence() -> None:
     assert await house.ask("timer_status", day="tomorrow") == "The alarm is set for 6:30 AM tomorrow."
 
 
+async def test_who_asks_how_long_it_takes_hears_of_no_alarm_but_programs_do() -> None:
+    house = House()
+    await house.ask("set_alarm", time="7")
+    assert (await house.ask("timer_status")).startswith("The alarm is set for 7:00 AM")
+    await house.ask("set_timer", minutes=5)
+    outcome = await house.call("timer_status")
+    assert outcome.say == "The 5 minute timer has 5 minutes left."
+    assert [each["kind"] for each in outcome.data["timers"]] == ["timer", "alarm"]
+
+
 async def test_that_there_is_none_is_told_of_what_was_meant() -> None:
     house = House()
     assert await house.ask("cancel_timer") == "There is no timer running."
