@@ -30,23 +30,8 @@ from pipeline.caller import Caller, Capability
 from satellites.allowance import Allowance, SoundAllowance
 from satellites.line import LineTransport
 from satellites.services import House
+from satellites.xiaozhi import outputs
 from satellites.xiaozhi.echo import Echo
-from satellites.xiaozhi.outputs import (
-    Begin,
-    Close,
-    FromTools,
-    Greeted,
-    Hear,
-    Hold,
-    Interrupt,
-    Listening,
-    Output,
-    Send,
-    SendSound,
-    Tell,
-    Woken,
-    Wrong,
-)
 from satellites.xiaozhi.protocol import PACKET_MS, RATE, XiaozhiProtocol
 from satellites.xiaozhi.socket import Gone, Socket
 from satellites.xiaozhi.tools import DeviceTools
@@ -176,44 +161,44 @@ class Session:
         for output in self._protocol.take():
             await self._do(output)
 
-    async def _do(self, output: Output) -> None:  # noqa: C901 - one case an output
+    async def _do(self, output: outputs.Output) -> None:  # noqa: C901 - one case an output
         transport = self._transport
         match output:
-            case Send(message):
+            case outputs.Send(message):
                 self._socket.send(message)
-            case SendSound(data, packet, milliseconds):
+            case outputs.SendSound(data, packet, milliseconds):
                 self._socket.send(data)
                 if self._echo is not None:
                     self._echo.sent(milliseconds, packet)
-            case Close(code, reason):
+            case outputs.Close(code, reason):
                 self._socket.close(code, reason)
-            case Hear():
+            case outputs.Hear():
                 await self._hear(output)
-            case Begin():
+            case outputs.Begin():
                 self._begin()
-            case Tell(frame) if transport is not None:
+            case outputs.Tell(frame) if transport is not None:
                 await transport.tell(frame)
-            case Hold(held) if transport is not None:
+            case outputs.Hold(held) if transport is not None:
                 transport.hold(held=held)
-            case Listening() if transport is not None:
+            case outputs.Listening() if transport is not None:
                 transport.listen()
-            case Interrupt() if transport is not None:
+            case outputs.Interrupt() if transport is not None:
                 await transport.interrupt()
-            case Woken():
+            case outputs.Woken():
                 self._woken = True
-            case Greeted(tools, leaves_echo):
+            case outputs.Greeted(tools, leaves_echo):
                 self._echo = Echo() if leaves_echo else None
                 self._greeted.set()
                 if tools:
                     self._loading.set()
                 else:
                     self._tools_loaded.set()
-            case FromTools(payload):
+            case outputs.FromTools(payload):
                 self._tools.receive(payload)
-            case Wrong(problem):
+            case outputs.Wrong(problem):
                 self._complain(problem)
 
-    async def _hear(self, heard: Hear) -> None:
+    async def _hear(self, heard: outputs.Hear) -> None:
         now = time.monotonic()
         try:
             pcm = self._decoder.decode(heard.packet)
