@@ -211,17 +211,7 @@ class Conversation:
         # Every door's voice can be ducked, without each having to think of it.
         assert isinstance(output, BaseOutputTransport)
         output._params.audio_out_filter = ducker
-        hearing = Hearing(
-            whisper=engines.whisper,
-            smart_turn=engines.smart_turn,
-            detector=engines.detector,
-            ducker=ducker,
-            on_turn=self._heard,
-            on_language=self._llm.spoken_in if settings.hearing.language == "auto" else lambda _: None,
-            on_pause=engines.completions.expect_voice,
-            on_partial=lambda text: self._llm.read_ahead(self._context, text),
-            user_id=caller.person or "",
-        )
+        hearing = self._make_ears(engines, settings)
         self._functions.register(self._llm, engines.endpoint)
         if call_tool is not None:
             self._llm.register_function(None, call_tool, cancel_on_interruption=False)
@@ -238,20 +228,12 @@ class Conversation:
             ),
         )
         aggregators.assistant().add_event_handler("on_assistant_turn_stopped", self._answered)
-        keeper = PromptKeeper(
-            context=self._context,
-            budget=engines.endpoint.context - settings.language.max_tokens,
-            caller=caller,
-            prompt=prompt,
-            on_typed=self._typed,
-            tools=self._functions.schema(engines.endpoint),
-        )
         return PipelineWorker(
             Pipeline(
                 [
                     transport.input(),
                     hearing,
-                    keeper,
+                    self._make_keeper(engines, settings, prompt),
                     aggregators.user(),
                     self._llm,
                     self._openings,
@@ -269,6 +251,29 @@ class Conversation:
             enable_turn_tracking=False,
             idle_timeout_secs=None,
             conversation_id=self.id,
+        )
+
+    def _make_ears(self, engines: Engines, settings: Settings) -> Hearing:
+        return Hearing(
+            whisper=engines.whisper,
+            smart_turn=engines.smart_turn,
+            detector=engines.detector,
+            ducker=self._ducker,
+            on_turn=self._heard,
+            on_language=self._llm.spoken_in if settings.hearing.language == "auto" else lambda _: None,
+            on_pause=engines.completions.expect_voice,
+            on_partial=lambda text: self._llm.read_ahead(self._context, text),
+            user_id=self.caller.person or "",
+        )
+
+    def _make_keeper(self, engines: Engines, settings: Settings, prompt: Prompt) -> PromptKeeper:
+        return PromptKeeper(
+            context=self._context,
+            budget=engines.endpoint.context - settings.language.max_tokens,
+            caller=self.caller,
+            prompt=prompt,
+            on_typed=self._typed,
+            tools=self._functions.schema(engines.endpoint),
         )
 
     async def _heard(self, turn: HeardTurn) -> None:
