@@ -84,6 +84,8 @@ class Phrases:
         moments = data.get("moments")
         self._moments = SpokenMoments(numbers, self.time_of_day, moments) if numbers and moments else None
         self._reminded = re.compile(f"(?:{moments['reminded']})", re.IGNORECASE) if moments else None
+        doing = data.get("to_be_done", moments["reminded"] if moments else _NEVER)
+        self._asked_back = re.compile(f"(?:{doing})", re.IGNORECASE)
         self._sums = SpokenSums(numbers, data["sums"]) if numbers and "sums" in data else None
         self._conversions = (
             SpokenConversions(numbers, data["conversions"]) if numbers and "conversions" in data else None
@@ -222,7 +224,7 @@ class Phrases:
             return None
         if (found := self._moments.split(words, self._reminded)) is not None:
             return found
-        begins = self._reminded.match(words)
+        begins = self._asked_back.match(words)
         return (words[begins.end() :], None) if begins else None
 
     def number(self, words: str) -> float | None:

@@ -351,6 +351,28 @@ def test_several_things_are_several_calls(furnished: LocalIntents) -> None:
     assert [match.tool for match in two] == ["turn_on", "close_cover"]
 
 
+TALK = [
+    "Come on", "Hold on", "Carry on", "Go on",
+    "Move on", "Unemployment at 5 percent", "I set the table for two", "We talked about timers all day",
+    "My alarm went off at seven", "I turned the light off before I left", "Add a little salt to the soup", "The kitchen is cold in winter",
+    "I put milk on the list yesterday", "She said turn off the lights and go to bed", "We should add milk to our diet", "Remember when we went to Lisbon?",
+    "He cancelled the meeting yesterday", "Let's set the record straight", "I'll be there in ten minutes", "Ten minutes ago I saw a bird",
+    "It's ten past seven", "Open your heart", "Close your eyes", "Make it snow",
+    "I need to move on", "Tomorrow morning at seven we leave", "In half an hour the film begins", "Every Monday at seven she runs",
+    "Eight minutes", "No, I mean the other film", "And butter", "It is on",
+    "The milk is on the table", "I like it brighter", "How many days are in a week of holidays", "When is the best time to plant roses?",
+    "What date did the war end?", "Thank you for the music is a song", "Good morning Vietnam is a film", "That's off",
+    "Dinner is at half past seven", "the windows are dirty", "Two weeks until we fly", "Move my heart to tears",
+    "Cancel culture is a thing", "Undo the knot", "Wake me when September ends", "Remind me of home",
+    "The first of December is a Tuesday",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [*TALK, *FOR_THE_MODEL])
+def test_nobody_who_only_talks_commands_the_house(furnished: LocalIntents, text: str) -> None:
+    assert furnished.match_all(text) == []
+
+
 @pytest.mark.parametrize("text", ["Turn on the light in the novel I am writing about", "Turn it off."])
 def test_what_is_no_thing_is_for_the_model(furnished: LocalIntents, text: str) -> None:
     assert [match.tool for match in furnished.match_all(text)] == []
