@@ -226,7 +226,8 @@ class Softphone:
     def close(self) -> None:
         self.endpoint.hangupAllCalls()
         self.calls.clear()
-        self.endpoint.libDestroy()
+        # Only who is registered has to wait for an answer: a registrar wants to know who leaves.
+        self.endpoint.libDestroy(0 if self.options.get("registrar") else pj.PJSUA_DESTROY_NO_RX_MSG)
 
 
 def main() -> None:
