@@ -105,10 +105,9 @@ class Phrases:
 
     def addresses(self, text: str) -> bool:
         """Whether somebody says the assistant's name and nothing more."""
-        said = text.strip()
-        return (
-            bool(words_of(said)) and (found := self._before.match(f"{said} ")) is not None and found.end() >= len(said)
-        )
+        said = " ".join(words_of(text))
+        found = self._before.match(f"{said} ")
+        return bool(said) and found is not None and found.end() >= len(said)
 
     def misheard(self, text: str) -> str | None:
         """What was probably said where the words as heard are no command; None where nothing sounds alike."""

@@ -158,6 +158,7 @@ async def test_players_pause_and_play(ana: Living, assistant: HomeAssistant) -> 
     assert await ana.ask("control_media", action="pause", name="walkman") == "The walkman is paused."
     await assistant.until("media_player.walkman", "paused")
     assert "Which one?" in await ana.ask("control_media", action="next")
+    assert await ana.ask("control_media", action="pause", room="the kitchen") == "The kitchen is paused."
 
 
 async def test_a_scene_starts(ana: Living, assistant: HomeAssistant) -> None:

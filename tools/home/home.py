@@ -238,7 +238,7 @@ class Home:
             things: Sequence[Thing] = self._players(context)
             called = ""
         else:
-            things, called = self._meant(context, name, room, ("media_player",))
+            things, called = self._player_in(context, name, room)
         done = {"play": "plays", "pause": "is paused", "stop": "has stopped", "next": "plays the next one",
                 "previous": "plays the one before", "louder": "is louder", "quieter": "is quieter"}[action]  # fmt: skip
         return await self._each(things, called, lambda _: _Order(f"media_player.{_MEDIA[action]}", done, {}))
@@ -316,6 +316,15 @@ class Home:
         if not there:
             raise Failed(f"{begun(things[0].spoken)} can't be reached right now.")
         return there, answer.called
+
+    def _player_in(self, context: Context, name: str, room: str | None) -> tuple[Sequence[Thing], str]:
+        """Players are often called like the room that they are in, without being registered there."""
+        try:
+            return self._meant(context, name, room, ("media_player",))
+        except TryAgain:
+            if room is None:
+                raise
+            return self._meant(context, room, None, ("media_player",))
 
     def _players(self, context: Context) -> Sequence[Thing]:
         self._reachable()

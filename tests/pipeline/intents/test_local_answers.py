@@ -308,6 +308,8 @@ async def test_a_model_that_would_make_things_up_is_not_asked_for_most_of_a_comm
     assert await talk.say("Turn left at the corner") is None
     assert await talk.say("I set a timer for five minutes yesterday") is None
     assert await talk.say("Who is at the door?") is None
+    assert await talk.say("Passfel?") == "Yes, I'm here."
+    assert await talk.say("Yes.") == "All right."
 
 
 async def test_a_larger_model_finds_out_what_is_meant(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ TOOLS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "get_weather": [
         ("What's the weather like?", {}), ("Will it rain tomorrow?", {"when": "tomorrow", "about": "rain"}), ("How's the weather today?", {"when": "today"}),
-        ("Do I need an umbrella?", {"about": "rain"}), ("Is it cold outside?", {"about": "temperature"}), ("What's the forecast for the weekend?", {"when": "weekend"}),
+        ("Do I need an umbrella?", {"about": "rain"}), ("Will I need a coat tomorrow?", {"when": "tomorrow", "about": "temperature"}), ("Is it cold outside?", {"about": "temperature"}), ("What's the forecast for the weekend?", {"when": "weekend"}),
         ("What's the weather in Paris?", {"place": "Paris"}), ("What's the weather tomorrow in New York?", {"place": "New York", "when": "tomorrow"}),
         ("What will the weather be in Paris on Friday?", {"place": "Paris", "when": "friday"}), ("When does the sun set?", {"about": "sun"}),
         ("Is it going to snow this weekend?", {"when": "weekend", "about": "snow"}), ("How windy is it?", {"about": "wind"}), ("How's the weather in the Algarve?", {"place": "Algarve"}),
