@@ -235,7 +235,7 @@ class Home:
             room: where it is.
         """
         if name == "player" and room is None:
-            things: Sequence[Thing] = self._players(context)
+            things: Sequence[Thing] = self._players(context, f"media_player.{_MEDIA[action]}")
             called = ""
         else:
             things, called = self._player_in(context, name, room)
@@ -326,10 +326,11 @@ class Home:
                 raise
             return self._meant(context, room, None, ("media_player",))
 
-    def _players(self, context: Context) -> Sequence[Thing]:
+    def _players(self, context: Context, service: str) -> Sequence[Thing]:
         self._reachable()
         here = self._house.room_called(context.room) if context.room else None
         players = [thing for thing in self._house.things if thing.kind == "media_player" and not thing.away]
+        players = [thing for thing in players if can(thing, service)] or players
         mine = [thing for thing in players if here and thing.room == here]
         playing = [thing for thing in mine or players if thing.state == "playing"]
         found = playing or mine or players
