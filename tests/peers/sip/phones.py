@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -241,6 +242,7 @@ async def registrar(
             *(str(_KAMAILIO), "-f", str(config), "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(folder)),
             stdout=log,
             stderr=log,
+            start_new_session=True,
         )
     try:
         await _answers(port, process, folder / "kamailio.log")
@@ -252,7 +254,8 @@ async def registrar(
             async with asyncio.timeout(SECONDS):
                 await process.wait()
         if process.returncode is None:
-            process.kill()
+            # Its children would go on without it.
+            os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
 
 
