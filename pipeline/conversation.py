@@ -262,6 +262,7 @@ class Conversation:
             on_turn=self._heard,
             on_language=self._llm.spoken_in if settings.hearing.language == "auto" else lambda _: None,
             on_pause=engines.completions.expect_voice,
+            is_command=lambda text: bool(engines.intents.match_all(text)),
             on_partial=lambda text: self._llm.read_ahead(self._context, text),
             user_id=self.caller.person or "",
         )

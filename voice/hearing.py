@@ -103,6 +103,7 @@ class Hearing(FrameProcessor):
         on_partial: told what has been heard of a turn that goes on.
         on_language: told the language of what was understood, before anything else is told of it.
         on_pause: told when the person may have finished, before it is known what they said.
+        is_command: whether these words are one that is carried out without the language model.
         on_turn: told of each committed turn, right before its transcript is pushed.
     """
 
@@ -117,6 +118,7 @@ class Hearing(FrameProcessor):
         on_partial: Callable[[str], None] = lambda _: None,
         on_pause: Callable[[], None] = lambda: None,
         on_language: Callable[[str], None] = lambda _: None,
+        is_command: Callable[[str], bool] = lambda _: False,
         user_id: str = "",
     ) -> None:
         super().__init__()
@@ -129,7 +131,7 @@ class Hearing(FrameProcessor):
         self._on_pause = on_pause
         self._on_language = on_language
         self._user_id = user_id
-        self._taker = TurnTaker()
+        self._taker = TurnTaker(is_command=is_command)
         self._lock = asyncio.Lock()
         self._pending = np.empty(0, dtype=np.float32)
         self._audio: list[Audio] = []
@@ -318,7 +320,7 @@ class Hearing(FrameProcessor):
             transcript = await self._transcript_of(audio)
             turn.transcribed = time.monotonic()
             text = without_call(transcript.text) if transcript is not None else ""
-            if transcript is None or not text or transcript.doubtful:
+            if transcript is None or not text or not self._taker.believes(transcript):
                 await self._execute([Abandon()])
             else:
                 await self._execute([Commit(text, transcript.language)])

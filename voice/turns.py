@@ -84,6 +84,7 @@ ABANDON_AFTER: Final = 1.4
 short to be understood alone."""
 SURELY_SPEECH: Final = windows(0.8)
 """Windows of speech that are somebody speaking, however badly the words were understood."""
+LEAST_LOG_PROBABILITY_OF_A_COMMAND: Final = -1.2
 NO_TRANSCRIPT_AFTER: Final = 8.0
 SPECULATE_UP_TO: Final = 1.35
 """The patience, in seconds, up to which an end of turn is plausible enough to prepare an answer."""
@@ -111,6 +112,8 @@ class _Pause:
     request: int
     began: int
     transcript: Transcript | None = None
+    believed: bool = False
+    """Whether the transcript is taken for something that was said."""
     looks: set[int] = field(default_factory=set)
     """Requests to smart turn that belong to this silence."""
     probabilities: list[float] = field(default_factory=list)
@@ -121,8 +124,14 @@ class _Pause:
 class TurnTaker:
     """Decides, for one microphone, when a person's turn begins and ends and what interrupts the assistant."""
 
-    def __init__(self, *, patience: Callable[[str, float, str], float] = patience) -> None:
+    def __init__(
+        self,
+        *,
+        patience: Callable[[str, float, str], float] = patience,
+        is_command: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._patience = patience
+        self._is_command = is_command
         self.enabled = True
         self.may_interrupt = True
         self.eagerness = "auto"
@@ -228,7 +237,7 @@ class TurnTaker:
         if self._overlapping:
             return self._settle_overlap(request, transcript) if request in self._looks else []
         if self._pause and request == self._pause.request:
-            self._pause.transcript = transcript
+            self._understand(self._pause, transcript)
             # With more silence behind the words smart turn judges anew; what is known decides meanwhile.
             return [*self._decide(), *self._listen_for_end()]
         if request == self._partial_request and self._state is State.SPEAKING:
@@ -243,6 +252,16 @@ class TurnTaker:
             return []
         self._pause.probabilities.append(probability)
         return self._decide()
+
+    def believes(self, transcript: Transcript) -> bool:
+        """Whether somebody has said this: of "Louder" alone Whisper is never sure, but of noise it makes no command."""
+        if not transcript.doubtful:
+            return True
+        sure = transcript.log_probability >= LEAST_LOG_PROBABILITY_OF_A_COMMAND
+        return sure and self._is_command(without_call(transcript.text))
+
+    def _understand(self, pause: _Pause, transcript: Transcript) -> None:
+        pause.transcript, pause.believed = transcript, self.believes(transcript)
 
     def _in_quiet(self, probability: float) -> list[Command]:
         self._onset = self._onset + 1 if probability >= SPEECH_PROBABILITY else max(0, self._onset - 1)
@@ -343,7 +362,7 @@ class TurnTaker:
         if pause.transcript is None:
             return self._abandon() if self.silence > NO_TRANSCRIPT_AFTER else []
         text = without_call(pause.transcript.text)
-        if not text or (pause.transcript.doubtful and self._voiced < SURELY_SPEECH):
+        if not text or not (pause.believed or self._voiced >= SURELY_SPEECH):
             return self._abandon() if self.silence >= ABANDON_AFTER else []
         if not pause.probabilities:
             return []
@@ -373,7 +392,8 @@ class TurnTaker:
         # Who has gone on after a pause meanwhile had paused all the same.
         final, over = self._looks[request], False
         if self._pause and self._pause.request == request:
-            self._pause.transcript, over = transcript, True
+            over = True
+            self._understand(self._pause, transcript)
         self._looks = {later: paused for later, paused in self._looks.items() if later > request}
         verdict = judge_overlap(
             transcript,

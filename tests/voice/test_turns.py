@@ -34,7 +34,7 @@ class Microphone:
     """Plays speech and silence to a turn taker, and answers its requests as models would, some windows later."""
 
     def __init__(self, *, probability: float = 0.97, delay: int = 4) -> None:
-        self.taker = TurnTaker()
+        self.taker = TurnTaker(is_command=lambda text: text == "louder")
         self.words = "what time is it?"
         self.log_probability = -0.2
         self.probability = probability
@@ -152,6 +152,15 @@ def test_who_only_calls_is_listened_to_and_what_is_asked_behind_it_is_answered()
     microphone.speak(1.0)
     microphone.rest(1.0)
     assert microphone.said(Commit) == [Commit("What time is it?", "en")]
+
+
+def test_a_single_word_of_which_whisper_is_not_sure_is_taken_where_it_is_a_command() -> None:
+    for words, log_probability, taken in (("louder", -1.0, True), ("louder", -1.3, False), ("boulder", -1.0, False)):
+        microphone = Microphone()
+        microphone.words, microphone.log_probability = words, log_probability
+        microphone.speak(0.4)
+        microphone.rest(ABANDON_AFTER + 0.2)
+        assert bool(microphone.said(Commit)) is taken
 
 
 def test_noise_without_words_is_abandoned() -> None:
