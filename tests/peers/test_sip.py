@@ -87,7 +87,7 @@ async def test_it_is_interrupted_over_the_echo_of_the_line(house: House):
         await phone.do("echo", level=0.15)
         await house.until_understood(phone, r"kettle|lamps|garden|water")
         await phone.say(words("Stop. What time is it?"))
-        said = await house.until_understood(phone, r"\b(a\.?m|p\.?m)\b|o'clock")
+        said = await house.until_understood(phone, r"\d ?[ap]\.?m\b|o'clock")
         assert "worry about tonight" not in said
 
 
