@@ -81,6 +81,7 @@ async def test_one_with_a_key_is_dialled_with_just_that(key: str | None, said: s
 
 async def test_one_that_was_away_is_reached_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialling, "LONGEST_PAUSE", 1.0)
+    monkeypatch.setattr(dialling, "REFUSED", 1.0)
     async with dialling_at(HERE) as served:
         for _ in range(2):
             async with device(FIRST, HERE, tmp_path):
