@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.intents import home_calls
-from pipeline.intents.moments import Moment
+from pipeline.intents.moments import UNITS, Moment
 from pipeline.intents.phrases import Phrases
 from tools.clock import zone_of
 from tools.tool import Failed
@@ -56,7 +56,6 @@ FOLLOWED: Final[Mapping[str, frozenset[str]]] = {
 """Tools that people ask again with another word: "and on Sunday?"; and the arguments that they change."""
 
 RELATIVE_VOLUME: Final = "HassSetVolumeRelative"
-_LENGTH: Final = ("hours", "minutes", "seconds")
 _RENAMED: Final = {
     "start_hours": "hours", "start_minutes": "minutes", "start_seconds": "seconds", "at": "time", "what": "item",
 }  # fmt: skip
@@ -158,7 +157,7 @@ def _asked_when(intent: str, slots: Mapping[str, Any], phrases: Phrases) -> list
     """What is asked back where somebody left out when it is to be."""
     if intent == "SetAlarm" and not slots:
         return [Call("AskAlarm")]
-    if intent == "HassStartTimer" and not slots.keys() & {*_LENGTH, "length"}:
+    if intent == "HassStartTimer" and not slots.keys() & {*UNITS, "length"}:
         return [Call("AskTimer", None, {"name": slots["name"]} if "name" in slots else {})]
     if intent == "SetReminder" and "reminder" in slots:
         reminder = phrases.reminder(slots["reminder"])

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.intents.calls import TOOLS, Call, items_of, length_of
+from pipeline.intents.moments import UNITS
 from pipeline.intents.phrases import Phrases
+from pipeline.intents.sums import Rewrites, compiled, rewritten
 
 UNDO: Final = "Undo"
 """The intent of whoever takes back what they asked for last."""
 
-_UNITS: Final = {"hours": 3600, "minutes": 60, "seconds": 1}
 _SET: Final = frozenset({"set_timer", "set_alarm", "set_reminder"})
 _TIMERS: Final = frozenset({"cancel_timer", "change_timer", "timer_status"})
 _LISTS: Final = frozenset({"add_to_list", "remove_from_list"})
@@ -72,9 +73,9 @@ class FollowUps:
         self._within = str(data.get("within", "{thing} in {room}"))
         self._more = _pattern(data.get("more"))
         self._adds = _pattern(data.get("adds"))
-        self._answers = [(re.compile(pattern, re.IGNORECASE), said) for pattern, said in data.get("answers", ())]
-        self._another = [(re.compile(pattern, re.IGNORECASE), said) for pattern, said in data.get("another", ())]
-        self._pronouns = [(re.compile(pattern, re.IGNORECASE), said) for pattern, said in data.get("pronouns", ())]
+        self._answers: Rewrites = compiled(data.get("answers", ()))
+        self._another: Rewrites = compiled(data.get("another", ()))
+        self._pronouns: Rewrites = compiled(data.get("pronouns", ()))
 
     def read(self, text: str, before: Sequence[Call], *, asked: bool) -> list[Call]:
         """What is to be done now; nothing where the words do not go on from before.
@@ -90,13 +91,13 @@ class FollowUps:
         for pattern in (self._corrects, self._remakes):
             # "Make it blue" is no other thing.
             if (found := pattern.fullmatch(said)) and (pattern is self._corrects or last.tool in _SET):
-                changed = self._varied(last, found["rest"])
+                changed = self.corrected(last, found["rest"])
                 return [*undone(before), *changed] if changed else []
         if self._more.fullmatch(said) and "change" in last.arguments:
             return [last]
         if found := self._adds.fullmatch(said):
-            return self._varied(last, next(filter(None, found.groups()))) if last.tool in _LISTS | THING_TOOLS else []
-        return self._varied(last, self._phrases.command(text)) if asked else []
+            return self.corrected(last, next(filter(None, found.groups()))) if last.tool in _LISTS | THING_TOOLS else []
+        return self.corrected(last, self._phrases.command(text)) if asked else []
 
     def may_follow(self, text: str, *, asked: bool) -> bool:
         """Whether these words may go on from the turn before, which is worth finding out about then."""
@@ -112,14 +113,10 @@ class FollowUps:
 
     def another_such(self, before: Call, words: str) -> list[Call]:
         """The same with another timer, where these words name one and nothing else."""
-        return self._varied(before, words) if before.tool in _TIMERS and self._names_timer(words) else []
+        return self.corrected(before, words) if before.tool in _TIMERS and self._names_timer(words) else []
 
     def _names_timer(self, words: str) -> bool:
         return any(pattern.search(f" {words}") for pattern, _ in self._answers[1:])
-
-    def corrected(self, before: Call, words: str) -> list[Call]:
-        """The same with other words in place of what they correct; nothing where they fit nowhere."""
-        return self._varied(before, words)
 
     def with_names(self, command: str, before: Sequence[Call]) -> str | None:
         """A command with what its words stand for; None where they stand for nothing, or nobody knows for what."""
@@ -145,15 +142,15 @@ class FollowUps:
         thing = self._groups.get(name, name)
         return self._within.format(thing=thing, room=room) if room else thing
 
-    def _varied(self, last: Call, words: str) -> list[Call]:
-        """What was wanted before, with these words in place of those that they correct or complete."""
+    def corrected(self, last: Call, words: str) -> list[Call]:
+        """The same with these words in place of those that they correct or complete; nothing where they fit nowhere."""
         said, phrases, tool = dict(last.arguments), self._phrases, last.tool
         if last.intent in ("AskTimer", "AskAlarm", "AskReminder"):
             return self._completed(last, words)
         if tool == "set_timer":
-            unit = next((unit for unit in _UNITS if unit in said), "minutes")
-            seconds = phrases.length(words) or (phrases.number(words) or 0) * _UNITS[unit] or None
-            kept = {name: value for name, value in said.items() if name not in _UNITS}
+            unit = next((unit for unit in UNITS if unit in said), "minutes")
+            seconds = phrases.length(words) or (phrases.number(words) or 0) * UNITS[unit] or None
+            kept = {name: value for name, value in said.items() if name not in UNITS}
             return [] if seconds is None else [Call(last.intent, tool, {**length_of(seconds), **kept})]
         if tool in _SET:
             moment = phrases.moment(words)
@@ -205,9 +202,7 @@ class FollowUps:
         return [Call(last.intent, last.tool, {**kept, **which})]
 
     def _plain(self, words: str) -> str:
-        for pattern, said in self._answers:
-            words = pattern.sub(said, words)
-        return words.strip(" .,!?")
+        return rewritten(words, self._answers).strip(" .,!?")
 
 
 def irrevocable(before: Sequence[Call]) -> bool:
@@ -227,7 +222,7 @@ def undone(before: Sequence[Call]) -> list[Call]:
         elif call.tool == "set_reminder":
             calls.append(Call("HassCancelTimer", "cancel_timer", {"kind": "reminder", "name": said["text"]}))
         elif call.tool == "change_timer":
-            back = {name: -value if name in _UNITS else value for name, value in said.items()}
+            back = {name: -value if name in UNITS else value for name, value in said.items()}
             calls.append(Call(call.intent, "change_timer", back))
         elif (tool := _OPPOSITE.get(call.tool or "")) is not None:
             kept = _KEPT.get(tool, said.keys())

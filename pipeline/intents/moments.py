@@ -11,7 +11,8 @@ from pipeline.intents.sums import HYPHEN, NumberWords, Rewrites, compiled, rewri
 
 MOST_WORDS: Final = 24
 """Words among which a moment is looked for; what somebody says longer is no reminder."""
-_UNITS: Final[Mapping[str, float]] = {"hours": 3600, "minutes": 60, "seconds": 1}
+UNITS: Final[Mapping[str, int]] = {"hours": 3600, "minutes": 60, "seconds": 1}
+"""Seconds of each unit that the timers take."""
 _LONGEST: Final = 300
 """Of any unit: nobody counts further."""
 _HALF: Final = re.compile(r" ?[ap]m$")
@@ -88,7 +89,7 @@ class SpokenMoments:
             part = re.match(r"(\d+(?:\.\d+)?) (hours|minutes|seconds)(?: |$)", rest)
             if part is None or float(part[1]) > _LONGEST:
                 return None
-            seconds += float(part[1]) * _UNITS[part[2]]
+            seconds += float(part[1]) * UNITS[part[2]]
             rest = rest[part.end() :]
         return seconds or None
 
